@@ -1,0 +1,269 @@
+"""The one connection to the Hub: `huggingface_hub`, prepared so that it neither hangs nor phones home.
+
+`huggingface_hub` reads HF_ENDPOINT once, when it is imported, and some of its calls pass `timeout=None`, which
+overrides any default of the client. So the environment is set first, and the default timeout lives in the
+transport, below the place where the client's own wish could remove it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from workbench.errors import GatedError, HubError, NotFoundError, WorkbenchError
+from workbench.settings import Settings
+
+if TYPE_CHECKING:
+    import httpx2
+    from huggingface_hub import HfApi
+
+# Seconds. A server that accepts and then says nothing must become a sentence, not a frozen pane.
+CONNECT_TIMEOUT = 10.0
+READ_TIMEOUT = 30.0
+# Streams may be silent between two lines: keep-alives come about every 30 s (hub-contract §3.1).
+STREAM_READ_TIMEOUT = 90.0
+
+_prepared = threading.Lock()
+_factories_installed = False
+
+
+class Hub:
+    """A connection for one `Settings`. Cheap to make: nothing is imported or sent until it is used.
+
+    `api` speaks to the catalog and repos, `jobs_api` to the Jobs API (another address only with
+    `--compute here`). Both are thread-safe; call them from worker threads, never from the screen's thread.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._api: HfApi | None = None
+        self._jobs_api: HfApi | None = None
+        self._namespace: str | None = settings.namespace
+        self._lock = threading.Lock()
+
+    @property
+    def api(self) -> HfApi:
+        if self._api is None:
+            self._api = _make_api(self.settings.endpoint, self.settings.token, self.settings)
+        return self._api
+
+    @property
+    def jobs_api(self) -> HfApi:
+        if self._jobs_api is None:
+            self._jobs_api = _make_api(self.settings.jobs_endpoint, self.settings.jobs_token, self.settings)
+        return self._jobs_api
+
+    def namespace(self) -> str:
+        """The account that jobs run and repos are made under. Asks `whoami-v2` once (it is rate limited)."""
+        with self._lock:
+            if self._namespace is None:
+                with hub_errors("signing in"):
+                    self._namespace = str(self.jobs_api.whoami(cache=True)["name"])
+            return self._namespace
+
+    def headers(self, *, jobs: bool = False) -> dict[str, str]:
+        """Request headers with authorization and user agent, for requests the client has no method for."""
+        api = self.jobs_api if jobs else self.api
+        return dict(api._build_hf_headers())
+
+    def get_json(self, path: str, *, jobs: bool = False, params: dict[str, Any] | None = None) -> Any:
+        """GET `path` below the endpoint through the client's own session; errors as `HubError`."""
+        base = self.settings.jobs_endpoint if jobs else self.settings.endpoint
+        headers = self.headers(jobs=jobs)
+        from huggingface_hub.utils import get_session, hf_raise_for_status
+
+        with hub_errors(path):
+            response = get_session().get(f"{base}{path}", headers=headers, params=params)
+            hf_raise_for_status(response)
+            return response.json()
+
+    def async_session(self) -> httpx2.AsyncClient:
+        """A fresh asynchronous client of `huggingface_hub`'s making; the caller closes it."""
+        prepare(self.settings)
+        from huggingface_hub.utils import get_async_session
+
+        return get_async_session()
+
+
+def prepare(settings: Settings) -> None:
+    """Set the environment `huggingface_hub` reads at import and install our client factories. Idempotent."""
+    global _factories_installed
+    with _prepared:
+        if _factories_installed:
+            return
+        os.environ["HF_ENDPOINT"] = settings.endpoint
+        os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+        import httpx2
+        from huggingface_hub import set_async_client_factory, set_client_factory
+        from huggingface_hub.utils._http import default_async_client_factory, default_client_factory
+
+        def client() -> httpx2.Client:
+            made = default_client_factory()
+            made._transport = _FilledTimeout(made._transport, READ_TIMEOUT)
+            return made
+
+        def async_client() -> httpx2.AsyncClient:
+            made = default_async_client_factory()
+            made._transport = _AsyncFilledTimeout(made._transport, STREAM_READ_TIMEOUT)
+            return made
+
+        set_client_factory(client)
+        set_async_client_factory(async_client)
+        _factories_installed = True
+
+
+def _make_api(endpoint: str, token: str | None, settings: Settings) -> HfApi:
+    prepare(settings)
+    from huggingface_hub import HfApi
+
+    from workbench import __version__
+
+    # token=False: an unsigned request must stay unsigned, whatever token lies in the user's home.
+    return HfApi(
+        endpoint=endpoint,
+        token=token if token else False,
+        library_name="lora-workbench",
+        library_version=__version__,
+    )
+
+
+def _fill(request: Any, read: float) -> None:
+    """Give every missing part of a request's timeout a value."""
+    given = dict(request.extensions.get("timeout") or {})
+    for key, value in (("connect", CONNECT_TIMEOUT), ("pool", CONNECT_TIMEOUT), ("read", read), ("write", read)):
+        if given.get(key) is None:
+            given[key] = value
+    request.extensions["timeout"] = given
+
+
+class _FilledTimeout:
+    """A transport that never waits for ever; everything else is the wrapped transport's."""
+
+    def __init__(self, inner: Any, read: float) -> None:
+        self._inner, self._read = inner, read
+
+    def handle_request(self, request: Any) -> Any:
+        _fill(request, self._read)
+        return self._inner.handle_request(request)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def __enter__(self) -> Any:
+        self._inner.__enter__()
+        return self
+
+    def __exit__(self, *details: Any) -> None:
+        self._inner.__exit__(*details)
+
+
+class _AsyncFilledTimeout:
+    """The same for asynchronous clients."""
+
+    def __init__(self, inner: Any, read: float) -> None:
+        self._inner, self._read = inner, read
+
+    async def handle_async_request(self, request: Any) -> Any:
+        _fill(request, self._read)
+        return await self._inner.handle_async_request(request)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def __aenter__(self) -> Any:
+        await self._inner.__aenter__()
+        return self
+
+    async def __aexit__(self, *details: Any) -> None:
+        await self._inner.__aexit__(*details)
+
+
+@contextmanager
+def hub_errors(where: str) -> Iterator[None]:
+    """Turn whatever the client raises into a `HubError` that names `where` and a mend."""
+    try:
+        yield
+    except WorkbenchError:
+        raise
+    except Exception as error:
+        known = as_hub_error(error, where)
+        if known is None:
+            raise
+        raise known from error
+
+
+def as_hub_error(error: BaseException, where: str) -> HubError | None:
+    """The sentence for one of the client's exceptions, or None if it is not the network's or the Hub's."""
+    import httpx2
+    from huggingface_hub import errors as hf
+
+    if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
+        return HubError("the server cannot be reached", where=where, mend="Check the network and HF_ENDPOINT.")
+    if isinstance(error, httpx2.TimeoutException):
+        return HubError("the server did not answer in time", where=where, mend="Try again in a moment.")
+    if isinstance(error, hf.GatedRepoError):
+        return GatedError(
+            "this repo is gated and your account has no access yet",
+            where=where,
+            mend="Accept its terms on its Hub page, then try again.",
+            status=403,
+        )
+    if isinstance(error, hf.HfHubHTTPError):
+        return _from_status(error, where)
+    if isinstance(error, hf.HFValidationError):
+        return NotFoundError("this is no valid repo id", where=where, mend="Ids look like owner/name.")
+    if isinstance(error, hf.LocalTokenNotFoundError):
+        return _not_signed_in(where)
+    if isinstance(error, httpx2.HTTPError | ConnectionError | TimeoutError):
+        return HubError(f"the connection broke ({type(error).__name__})", where=where, mend="Try again.")
+    if isinstance(error, ValueError) and "json" in type(error).__name__.lower():
+        return HubError("the server's answer is not what a Hub says", where=where, mend="Check HF_ENDPOINT.")
+    return None
+
+
+def _not_signed_in(where: str) -> HubError:
+    return HubError(
+        "not signed in, or the token is no longer valid",
+        where=where,
+        mend="Run `hf auth login`, or set HF_TOKEN.",
+        status=401,
+    )
+
+
+def _from_status(error: Any, where: str) -> HubError:
+    from huggingface_hub import errors as hf
+
+    response = getattr(error, "response", None)
+    status = int(getattr(response, "status_code", 0) or 0)
+    said = str(getattr(error, "server_message", "") or "").strip()
+    if isinstance(error, hf.RevisionNotFoundError):
+        return NotFoundError("no such revision", where=where, status=404)
+    if isinstance(error, hf.RepositoryNotFoundError | hf.EntryNotFoundError) or status == 404:
+        return NotFoundError(
+            "not found – or private, and this token may not see it", where=where, mend="Check the id.", status=404
+        )
+    if status == 401:
+        return _not_signed_in(where)
+    told: dict[int, Callable[[], HubError]] = {
+        402: lambda: HubError(
+            "no credits for paid compute in this namespace", where=where, mend="Add credits under Billing.", status=402
+        ),
+        403: lambda: HubError(
+            said or "the token is not allowed to do this",
+            where=where,
+            mend="Use a token with write and job.write rights.",
+            status=403,
+        ),
+        429: lambda: HubError("the Hub asks to slow down", where=where, mend="Wait a minute.", status=429),
+    }
+    if status in told:
+        return told[status]()
+    if status >= 500:
+        return HubError(
+            f"the server failed ({status})", where=where, mend="It is not your doing; try again.", status=status
+        )
+    return HubError(said or f"the server refused ({status})", where=where, status=status)
