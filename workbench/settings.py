@@ -104,9 +104,7 @@ def load(**flags: Any) -> Settings:
         values["endpoint"] = str(values["endpoint"]).rstrip("/")
     endpoint = values.get("endpoint", PUBLIC_ENDPOINT)
     if values.get("compute", "hub") not in ("hub", "here"):
-        raise WorkbenchError(
-            f"compute is {values['compute']!r}", where="settings", mend='Write "hub" or "here".'
-        )
+        raise WorkbenchError(f"compute is {values['compute']!r}", where="settings", mend='Write "hub" or "here".')
     values.setdefault("token", _stored_token())
     # A Hub that is not the public one has no viewer at the public address.
     values.setdefault("viewer", PUBLIC_VIEWER if endpoint == PUBLIC_ENDPOINT else endpoint)
@@ -132,9 +130,7 @@ def _from_file(path: Path) -> dict[str, Any]:
             continue
         kind = _FILE_KEYS.get(key)
         if kind is None:
-            raise WorkbenchError(
-                f"unknown setting {key!r}", where=str(path), mend=f"Known: {', '.join(_FILE_KEYS)}."
-            )
+            raise WorkbenchError(f"unknown setting {key!r}", where=str(path), mend=f"Known: {', '.join(_FILE_KEYS)}.")
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if not isinstance(value, kind):

@@ -97,18 +97,17 @@ def prepare(settings: Settings) -> None:
         os.environ["HF_ENDPOINT"] = settings.endpoint
         os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-        import httpx2
         from huggingface_hub import set_async_client_factory, set_client_factory
         from huggingface_hub.utils._http import default_async_client_factory, default_client_factory
 
         def client() -> httpx2.Client:
             made = default_client_factory()
-            made._transport = _FilledTimeout(made._transport, READ_TIMEOUT)
+            made._transport = _filled_timeout(made._transport, READ_TIMEOUT)
             return made
 
         def async_client() -> httpx2.AsyncClient:
             made = default_async_client_factory()
-            made._transport = _AsyncFilledTimeout(made._transport, STREAM_READ_TIMEOUT)
+            made._transport = _async_filled_timeout(made._transport, STREAM_READ_TIMEOUT)
             return made
 
         set_client_factory(client)
@@ -131,7 +130,7 @@ def _make_api(endpoint: str, token: str | None, settings: Settings) -> HfApi:
     )
 
 
-def _fill(request: Any, read: float) -> None:
+def _fill(request: httpx2.Request, read: float) -> None:
     """Give every missing part of a request's timeout a value."""
     given = dict(request.extensions.get("timeout") or {})
     for key, value in (("connect", CONNECT_TIMEOUT), ("pool", CONNECT_TIMEOUT), ("read", read), ("write", read)):
@@ -140,46 +139,34 @@ def _fill(request: Any, read: float) -> None:
     request.extensions["timeout"] = given
 
 
-class _FilledTimeout:
-    """A transport that never waits for ever; everything else is the wrapped transport's."""
+def _filled_timeout(inner: httpx2.BaseTransport, read: float) -> httpx2.BaseTransport:
+    """`inner`, never waiting for ever. (A function, because httpx2 is imported late.)"""
+    import httpx2
 
-    def __init__(self, inner: Any, read: float) -> None:
-        self._inner, self._read = inner, read
+    class FilledTimeout(httpx2.BaseTransport):
+        def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+            _fill(request, read)
+            return inner.handle_request(request)
 
-    def handle_request(self, request: Any) -> Any:
-        _fill(request, self._read)
-        return self._inner.handle_request(request)
+        def close(self) -> None:
+            inner.close()
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    def __enter__(self) -> Any:
-        self._inner.__enter__()
-        return self
-
-    def __exit__(self, *details: Any) -> None:
-        self._inner.__exit__(*details)
+    return FilledTimeout()
 
 
-class _AsyncFilledTimeout:
+def _async_filled_timeout(inner: httpx2.AsyncBaseTransport, read: float) -> httpx2.AsyncBaseTransport:
     """The same for asynchronous clients."""
+    import httpx2
 
-    def __init__(self, inner: Any, read: float) -> None:
-        self._inner, self._read = inner, read
+    class AsyncFilledTimeout(httpx2.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+            _fill(request, read)
+            return await inner.handle_async_request(request)
 
-    async def handle_async_request(self, request: Any) -> Any:
-        _fill(request, self._read)
-        return await self._inner.handle_async_request(request)
+        async def aclose(self) -> None:
+            await inner.aclose()
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    async def __aenter__(self) -> Any:
-        await self._inner.__aenter__()
-        return self
-
-    async def __aexit__(self, *details: Any) -> None:
-        await self._inner.__aexit__(*details)
+    return AsyncFilledTimeout()
 
 
 @contextmanager

@@ -25,9 +25,7 @@ from typing import Any
 
 MARK = "::wb:: "
 
-KINDS = frozenset(
-    {"environment", "phase", "step", "eval", "sample", "saved", "pushed", "notice", "done", "failed"}
-)
+KINDS = frozenset({"environment", "phase", "step", "eval", "sample", "saved", "pushed", "notice", "done", "failed"})
 
 # Fields of a step or eval event that place a point rather than being a curve of their own.
 PLACE = frozenset({"t", "e", "step", "max_steps", "epoch", "tokens"})
@@ -38,8 +36,6 @@ class Event:
     kind: str
     t: float
     fields: Mapping[str, Any]
-
-
 
 
 def parse_event(line: str) -> Event | None:
