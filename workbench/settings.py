@@ -20,6 +20,7 @@ PUBLIC_ENDPOINT = "https://huggingface.co"
 PUBLIC_VIEWER = "https://datasets-server.huggingface.co"
 
 Compute = Literal["hub", "here"]
+Place = Literal["hub", "here", "demo"]
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Settings:
         return self.data_dir / ("demo-ledger" if self.demo else "ledger")
 
     @property
-    def place(self) -> str:
+    def place(self) -> Place:
         """Where jobs run, in one word: "demo", "here" or "hub"."""
         return "demo" if self.demo else self.compute
 

@@ -40,7 +40,7 @@ Role = Literal[
 # shape → (roles it cannot do without, roles it may have)
 ROLES_OF: dict[Shape, tuple[tuple[Role, ...], tuple[Role, ...]]] = {
     "messages": (("messages",), ("system", "tools", "images")),
-    "prompt_completion": (("prompt", "completion"), ("system", "images")),
+    "prompt_completion": (("prompt", "completion"), ("system", "tools", "images")),
     "text": (("text",), ()),
     "preference": (("chosen", "rejected"), ("prompt", "system", "images")),
     "unpaired": (("completion", "label"), ("prompt", "system")),

@@ -80,12 +80,63 @@ class Hub:
             hf_raise_for_status(response)
             return response.json()
 
+    def get_page(self, path_or_url: str, params: dict[str, Any] | None = None) -> tuple[Any, str | None]:
+        """One page of a paginated list: the decoded body and the address of the next page, None at the end.
+
+        `path_or_url` is a path below the endpoint, or the next address of an earlier answer. Our token only ever
+        goes to the endpoint: an address elsewhere is refused, and a `Link` that names another host (a mirror that
+        passes its upstream's on) is read as the same path below the endpoint.
+        """
+        from urllib.parse import urlsplit
+
+        endpoint = self.settings.endpoint
+        url = path_or_url
+        if path_or_url.startswith("/"):
+            url = f"{endpoint}{path_or_url}"
+        elif not same_origin(path_or_url, endpoint):
+            raise HubError("the next page lies on another server", where=path_or_url, mend="Search again.")
+        headers = self.headers()
+        from huggingface_hub.utils import get_session, hf_raise_for_status
+
+        with hub_errors(urlsplit(url).path):
+            response = get_session().get(url, headers=headers, params=params)
+            hf_raise_for_status(response)
+            following = response.links.get("next", {}).get("url")
+            return response.json(), _below(endpoint, following) if following else None
+
     def async_session(self) -> httpx2.AsyncClient:
         """A fresh asynchronous client of `huggingface_hub`'s making; the caller closes it."""
         prepare(self.settings)
         from huggingface_hub.utils import get_async_session
 
         return get_async_session()
+
+
+def same_origin(url: str, base: str) -> bool:
+    """Whether both addresses have the same scheme, host and port."""
+    from urllib.parse import urlsplit
+
+    ports = {"http": 80, "https": 443}
+    try:
+        one, two = urlsplit(url), urlsplit(base)
+        return (one.scheme, one.hostname, one.port or ports.get(one.scheme)) == (
+            two.scheme,
+            two.hostname,
+            two.port or ports.get(two.scheme),
+        )
+    except ValueError:  # a port that is no number
+        return False
+
+
+def _below(endpoint: str, url: str) -> str:
+    """`url` if it is the endpoint's own, else its path and query below the endpoint."""
+    from urllib.parse import urljoin, urlsplit
+
+    absolute = urljoin(f"{endpoint}/", url)
+    if same_origin(absolute, endpoint):
+        return absolute
+    parts = urlsplit(absolute)
+    return f"{endpoint}{parts.path}" + (f"?{parts.query}" if parts.query else "")
 
 
 def prepare(settings: Settings) -> None:

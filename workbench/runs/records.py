@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from workbench.plan.money import billed_usd
+
 Place = Literal["hub", "here", "demo"]
 
 # A run's stage: the job's (hub-contract §2.3), plus two of our own before the Hub has answered.
@@ -71,6 +73,8 @@ class RunRecord:
     failure: str  # cause and mend of a `failed` event, or the last line of a traceback
     environment: Mapping[str, Any]
     lines: int
+    log_complete: bool = False  # the job has ended and its whole log is held
+    trouble: str = ""  # why following it stands still just now; "" = all is well
 
     @property
     def open(self) -> bool:
@@ -84,9 +88,7 @@ class RunRecord:
 
     def usd(self, now: float) -> float:
         """Dollars so far, by the started minute as Hugging Face bills (hub-contract §2.4)."""
-        seconds = self.seconds(now)
-        minutes = -(-seconds // 60)
-        return float(minutes) * self.usd_per_hour / 60.0
+        return billed_usd(self.seconds(now), self.usd_per_hour)
 
 
 @dataclass(frozen=True)
