@@ -892,12 +892,22 @@ class _Template:
             was_generated = generated
         return spans
 
-    def special_tokens(self) -> tuple[str, ...]:
-        """Every special token's text, the longest first."""
+    def turn_ends(self, header: str) -> _TurnEnds:
+        """What stands behind an answer, seen on a small one. A token that opens turns is no end."""
         added = getattr(self.tokenizer, "added_tokens_decoder", {}).values()
-        special = {str(token) for token in added if getattr(token, "special", False)}
-        special.update(self.tokenizer.all_special_tokens)
-        return tuple(sorted(special - {""}, key=len, reverse=True))
+        names = {str(token) for token in added if getattr(token, "special", False)} | {
+            *self.tokenizer.all_special_tokens
+        }
+        special = tuple(sorted((name for name in names if name), key=len, reverse=True))
+        mark = chr(0xE000)
+        try:
+            behind = self.render([_user("?"), _assistant(mark)]).partition(mark)[2].lstrip()
+        except RowError:
+            behind = ""
+        usual = next((token for token in special if behind.startswith(token)), "")
+        opener = next((token for token in special if header.startswith(token)), "")
+        edges = tuple(token for token in (usual, opener) if token)
+        return _TurnEnds(usual, tuple(token for token in special if token != opener), edges)
 
 
 def _system_folded(messages: list[Message], system: str) -> list[Message]:
@@ -919,17 +929,19 @@ def _trained_spans(template: _Template, messages: list[Message], text: str, firs
     Returns the text too: where the template ends the last answer with no special token, EOS is put there, because a
     model that is never shown an end never learns to stop.
     """
-    special = template.special_tokens()
+    header = template.answer_header()
+    ends = template.turn_ends(header)
     if marks := template.answer_marks(messages):
         begin = _answers_begin(template, messages, text, first)
-        spans = [(start, _turn_end(text, start, end, special)) for start, end in marks if end > begin]
+        contents = [span for span in marks if span[1] > begin]
     else:
-        spans = _found_spans(template, messages, text, first, special)
+        contents = _found_spans(template, messages, text, first, header, ends)
+    spans = [(start, ends.after(text, start, end)) for start, end in contents]
     if not spans or messages[-1]["role"] != "assistant":
         return text, spans
     start, end = spans[-1]
     eos = template.tokenizer.eos_token
-    if eos and not text[end:].strip() and not text[start:end].endswith(special):
+    if eos and not text[end:].strip() and end == contents[-1][1] and not ends.closed(text[start:end]):
         text = text[:end] + eos
         spans[-1] = (start, len(text))
     return text, spans
@@ -943,32 +955,47 @@ def _answers_begin(template: _Template, messages: list[Message], text: str, firs
 
 
 def _found_spans(
-    template: _Template, messages: list[Message], text: str, first: int, special: tuple[str, ...]
+    template: _Template, messages: list[Message], text: str, first: int, header: str, ends: _TurnEnds
 ) -> Spans:
     """The answers' places, for a template that does not tell them."""
-    header = template.answer_header()
     spans: Spans = []
-    before = 0  # where the last answer ended
     for index, message in enumerate(messages):
         if message["role"] != "assistant" or index < first:
             continue
         start, end = _content_span(template, messages, text, index)
-        # What a template writes between header and content (an empty "<think>" block) is generated as well.
-        found = text.rfind(header, before, start) if header else -1
-        start = found + len(header) if found >= 0 else start
+        if header:  # what a template writes between header and content (an empty "<think>" block) is generated as well
+            begin = text.rfind(header, 0, start) + len(header)
+            if begin >= len(header) and not any(edge in text[begin:start] for edge in ends.edges):
+                start = begin
         if end > start:
-            before = _turn_end(text, start, end, special)
-            spans.append((start, before))
+            spans.append((start, end))
     return spans
 
 
-def _turn_end(text: str, start: int, end: int, special: tuple[str, ...]) -> int:
-    """Where a turn that ends at `end` ends with the special token behind it (which may be there already)."""
-    if text[start:end].rstrip().endswith(special):
-        return end
-    at = end + len(text[end:]) - len(text[end:].lstrip())
-    token = next((token for token in special if text.startswith(token, at)), "")
-    return at + len(token) if token else end
+@dataclass(frozen=True)
+class _TurnEnds:
+    """What ends an assistant's turn under a template.
+
+    Attributes:
+        usual: the special token that stands behind an answer ("<|im_end|>"); "" where none does.
+        others: every special token that does not open an answer, the longest first.
+        edges: the tokens that stand between two turns and never inside one.
+    """
+
+    usual: str
+    others: tuple[str, ...]
+    edges: tuple[str, ...]
+
+    def closed(self, answer: str) -> bool:
+        return bool(self.usual) and answer.rstrip().endswith(self.usual)
+
+    def after(self, text: str, start: int, end: int) -> int:
+        """Where an answer ends with the special token behind it: the usual one, or another (a call's "<|eom_id|>")."""
+        if self.closed(text[start:end]):
+            return end
+        at = end + len(text[end:]) - len(text[end:].lstrip())
+        token = next((token for token in (self.usual, *self.others) if token and text.startswith(token, at)), "")
+        return at + len(token) if token else end
 
 
 def _content_span(template: _Template, messages: list[Message], text: str, index: int) -> tuple[int, int]:
@@ -1562,6 +1589,8 @@ def token() -> str | bool:
 
 def seal(recipe: Recipe, options: Options) -> Sealed:
     """Resolve both revisions to commits and prove that the push will work, before anything heavy is loaded."""
+    if options.push and not token():
+        raise Failure("HF_TOKEN is not set", "Hand a token with write access to the job, or use --no-push.", "access")
     model, dataset = recipe["model"], recipe["dataset"]
     model_revision = dataset_revision = "local"
     if not is_local(model["id"]):
@@ -1578,8 +1607,6 @@ def seal(recipe: Recipe, options: Options) -> Sealed:
 
 def prove_push(recipe: Recipe) -> str:
     """Create the target and write the recipe into it: a token that can't push is found out in seconds, for free."""
-    if not token():
-        raise Failure("HF_TOKEN is not set", "Hand a token with write access to the job, or use --no-push.", "access")
     repo = recipe["output"]["repo"] or _default_repo(recipe)
     with about(f"writing to {repo}"):
         repo = hub().create_repo(repo, private=recipe["output"]["private"], exist_ok=True).repo_id
@@ -1695,7 +1722,9 @@ class Data:
 def load_tokenizer(recipe: Recipe) -> Any:
     """The model's own tokenizer – the same object the preview has, whatever engine trains."""
     from transformers import AutoTokenizer
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()
     with about(f"the tokenizer of {recipe['model']['id']}"):
         tokenizer = AutoTokenizer.from_pretrained(
             _path(recipe["model"]["id"]), token=token(), **_pinned(recipe["model"])
@@ -1798,7 +1827,8 @@ def _line_files(source: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
 def guess_mapping(row: Row) -> dict[str, Any]:
     """A mapping by column names, for a run started by hand. The workbench looks at values and does better."""
     for shape, roles in _USUAL_COLUMNS:
-        if all(column in row for column in roles.values()):
+        columns = [column for source in roles.values() for column in _FIELD.findall(source) or [source]]
+        if all(column in row for column in columns):
             return {"shape": shape, "columns": dict(roles)}
     raise Failure(
         f"the columns {', '.join(map(str, row))} say nothing about what to train on",
@@ -1835,20 +1865,25 @@ def settle_mapping(recipe: Recipe, first_row: Row) -> None:
         notice(f"no mapping was given; by the columns' names it is {json.dumps(made, ensure_ascii=False)}")
 
 
-def prepare(recipe: Recipe, tokenizer: Any) -> Data:
-    """Load, map, encode, hold out.
-
-    Raises:
-        Failure: nothing is left to train or to evaluate on.
-    """
+def load_rows(recipe: Recipe) -> tuple[Any, Any]:
+    """The rows to train on and, where an eval split is named, those to evaluate on; the mapping is settled."""
     rows = load_split(recipe, recipe["dataset"]["split"])
     held_rows = load_split(recipe, recipe["evaluation"]["split"]) if recipe["evaluation"]["split"] else None
     if not len(rows):
         raise Failure(f"the split {recipe['dataset']['split']} is empty", "Choose another split.", "data")
     if recipe["dataset"]["rows"]:
         rows = rows.select(range(min(len(rows), recipe["dataset"]["rows"])))
-    phase("tokenize")
     settle_mapping(recipe, rows[0])
+    return rows, held_rows
+
+
+def prepare(rows: Any, held_rows: Any, recipe: Recipe, tokenizer: Any) -> Data:
+    """Map, encode, hold out.
+
+    Raises:
+        Failure: nothing is left to train or to evaluate on.
+    """
+    phase("tokenize")
     examples = encode_rows(rows, recipe, tokenizer, "training")
     if held_rows is None:
         train, held = hold_out(examples, recipe)
@@ -2519,13 +2554,12 @@ def run(recipe: Recipe, options: Options) -> None:
     """The whole run. What can fail for free fails first."""
     phase("download")
     sealed = seal(recipe, options)
+    rows, held_rows = load_rows(recipe)
     as_asked = copy.deepcopy(recipe)  # what is pushed is what was asked for, not what a CPU made of it
     engine = choose_engine()
     report_environment(engine, recipe)
-    _quiet_libraries()
     tokenizer = load_tokenizer(recipe)
-    data = prepare(recipe, tokenizer)
-    as_asked["mapping"] = recipe["mapping"]
+    data = prepare(rows, held_rows, recipe, tokenizer)
     if engine.name == "unsloth" and tokenizer.chat_template and recipe["training"]["loss_on"] == "completion":
         data.train = checked_by_unsloth(data.train, tokenizer)
     phase("load")
@@ -2579,14 +2613,6 @@ def _quiet_environment() -> None:
         os.environ.setdefault(name, "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-
-
-def _quiet_libraries() -> None:
-    from datasets.utils.logging import disable_progress_bar as quiet_datasets
-    from transformers.utils.logging import disable_progress_bar as quiet_transformers
-
-    quiet_datasets()
-    quiet_transformers()
 
 
 if __name__ == "__main__":

@@ -121,9 +121,8 @@ class WorkbenchApp(App[None]):
     def action_leave(self) -> None:
         self.exit()
 
-    def _on_exit_app(self) -> Any:
+    def on_unmount(self) -> None:
         self.engine.close()
-        return super()._on_exit_app()
 
     # --- places -------------------------------------------------------------------------------------------------
 

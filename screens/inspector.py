@@ -133,12 +133,13 @@ def _example(seen: Inspection) -> list[Line]:
         return _plain_example(seen)
     preview = seen.preview
     head: list[Piece] = [
-        (f"row {seen.row} as {seen.tokenizer} sees it   ", "bold"),
+        (f"row {seen.row}   ", "bold"),
         (f"{preview.trained} trained", "good"),
         (f" · {preview.context} context", "dim"),
     ]
     if preview.cut:
         head.append((f" · {preview.cut} cut", "bad"))
+    head.append((f"   as {seen.tokenizer} sees it", "dim"))
     lines: list[Line] = [head]
     if preview.problem:
         lines.append([(preview.problem, "bad")])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from screens import runwords, show
+from screens import clock, runwords, show
 from screens.actions import Action, bindings
 from screens.asking import ask
 from screens.desk import desk
@@ -46,13 +45,13 @@ Enter opens a job: log, curves, meter. c cancels it (asks first). a shows finish
             (
                 Column("Stage", 9),
                 Column("Job"),
-                Column("Flavor", 14, keep=64),
-                Column("Progress", 20),
-                Column("Loss", 8, right=True, keep=72),
-                Column("Eval", 8, right=True, keep=92),
+                Column("Flavor", 14, keep=96),
+                Column("Progress", 18),
+                Column("Loss", 7, right=True, keep=64),
+                Column("Eval", 7, right=True, keep=80),
                 Column("Time", 7, right=True),
-                Column("Cost", 8, right=True),
-                Column("Created", 7, right=True, keep=100),
+                Column("Cost", 6, right=True),
+                Column("Created", 7, right=True, keep=110),
             ),
             marks=True,
             empty="No jobs yet. Plan one with 3.",
@@ -112,7 +111,7 @@ Enter opens a job: log, curves, meter. c cancels it (asks first). a shows finish
         self._draw()
 
     def _draw(self) -> None:
-        now = time.time()
+        now = clock.now()
         shown = [run for run in self.runs if self.show_all or run.open]
         self.grid.set_empty("No jobs yet. Plan one with 3." if self.show_all else "Nothing is running. a shows all.")
         self.grid.set_rows([_row(run, now) for run in shown])
@@ -147,7 +146,7 @@ def cancel_runs(node: Any, runs: list[RunRecord], after: Any = None) -> None:
     if not going:
         node.notify("This job is over: there is nothing to cancel.", severity="warning")
         return
-    now = time.time()
+    now = clock.now()
     lines = [
         [(run.name, "bold"), (f"  {runwords.took(run, now)}", "dim"),
          (f"  {show.usd(run.usd(now))} spent" if run.place == "hub" else "", "accent")]
@@ -183,7 +182,7 @@ def _row(run: RunRecord, now: float) -> Row:
             runwords.stage(run),
             (run.name, "bold" if run.open else ""),
             (run.flavor, "dim"),
-            runwords.progress(run, 9),
+            runwords.progress(run, 8),
             show.number(run.last_loss),
             show.number(run.eval_loss),
             runwords.took(run, now),

@@ -42,8 +42,6 @@ class PlanPane(Vertical):
     PlanPane FlavorGrid { width: 1fr; border-left: solid $panel; }
     PlanPane #plan-why { height: 2; padding: 0 1; background: $surface; }
     PlanPane #plan-checks { height: 6; border-top: solid $panel; padding: 0 1; }
-    .-wide PlanPane RecipeGrid { width: 42; }
-    .-wide PlanPane #plan-checks { height: 11; }
     """
     ABOUT = """Plan: choose how to train, on which machine, and see what it takes before a cent is spent.
 
@@ -78,10 +76,10 @@ Below: the pre-flight. s submits, after a confirmation that names the sum."""
             )
             yield FlavorGrid(
                 (
-                    Column("Flavor", 15),
-                    Column("Card", 14, keep=84),
+                    Column("Flavor", 17),
+                    Column("Card", 14, keep=82),
                     Column("Fit", 5),
-                    Column("Memory GiB", 12, right=True, keep=58),
+                    Column("Memory GiB", 11, right=True, keep=60),
                     Column("Time", 8, right=True),
                     Column("Cost", 12, right=True),
                     Column("$/h", 6, right=True, keep=72),

@@ -52,7 +52,7 @@ def flavor_words(estimate: FlavorEstimate) -> Line:
 
 
 def check_lines(checks: tuple[Check, ...], summary: Line) -> list[Line]:
-    """Failures first, then warnings; what is fine in one line at the end, so that little room suffices."""
+    """Failures first, then warnings; what is fine in one paragraph at the end, so that little room suffices."""
     lines: list[Line] = [summary]
     order = {"fail": 0, "warn": 1, "wait": 2}
     for check in sorted((c for c in checks if c.verdict != "ok"), key=lambda c: order[c.verdict]):
@@ -61,9 +61,11 @@ def check_lines(checks: tuple[Check, ...], summary: Line) -> list[Line]:
         if check.mend:
             line.append(("  → " + check.mend, "accent"))
         lines.append(Para(line, 2))
-    fine = [check for check in checks if check.verdict == "ok"]
-    lines += [[("✓ ", "good"), (check.title + "  ", "bold"), (check.text, "dim")] for check in fine]
-    return lines
+    fine: list[Piece] = []
+    for check in checks:
+        if check.verdict == "ok":
+            fine += [("✓ ", "good"), (check.title, ""), (f" {check.text}   ", "dim")]
+    return [*lines, fine] if fine else lines
 
 
 def confirmation(

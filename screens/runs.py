@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 from textual.widgets import Input
 
-from screens import runwords, show
+from screens import clock, runwords, show
 from screens.actions import Action, bindings
 from screens.asking import ask
 from screens.desk import desk
@@ -99,7 +98,7 @@ Enter opens a run as it was. Space marks runs and = compares the marked ones. e 
         self.runs = runs
         text = self.query_one(Input).value
         self.grid.set_empty(f"No run matches “{text}”." if text else "No runs yet. Plan one with 3.")
-        now = time.time()
+        now = clock.now()
         self.grid.set_rows([_row(run, now) for run in runs])
         self._draw_details()
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
-from screens import show
+from screens import clock, show
 from screens.widgets.doc import Line
 from screens.widgets.grid import Cell
 from screens.widgets.paint import Piece
@@ -25,7 +24,7 @@ STAGES: dict[str, tuple[str, str]] = {
 }
 
 # Phases in the order they come, and their short names on the phase bar.
-PHASES = ("install", "download", "load", "tokenize", "train", "eval", "save", "push")
+PHASES = ("queue", "install", "download", "load", "tokenize", "train", "eval", "save", "push")
 
 
 def stage(run: RunRecord) -> Piece:
@@ -46,18 +45,18 @@ def money(run: RunRecord, now: float | None = None) -> Piece:
     """What it cost so far; a dash where nothing is billed."""
     if run.place != "hub":
         return ("–", "faint")
-    return (show.usd(run.usd(now or time.time())), "accent")
+    return (show.usd(run.usd(now or clock.now())), "accent")
 
 
 def took(run: RunRecord, now: float | None = None) -> str:
-    return show.duration(run.seconds(now or time.time())) if run.started is not None else "–"
+    return show.duration(run.seconds(now or clock.now())) if run.started is not None else "–"
 
 
-def head_lines(run: RunRecord, phases: list[PhaseSpan], steps: Series | None, now: float) -> list[Line]:
-    """The top of a run's screen: what, how far, how much, how long."""
+def head_lines(run: RunRecord, phases: list[PhaseSpan], steps: Series | None, now: float, width: int) -> list[Line]:
+    """The top of a run's screen: what, how far, how much, how long; one line each at `width` cells."""
     word, ink = stage(run)
     first: list[Piece] = [(f" {word} ", ink + "-bold" if ink in ("good", "bad", "warn") else ink), (run.name, "bold")]
-    if run.job_id:
+    if run.job_id and width >= 100:
         first.append((f"   {run.namespace}/{run.job_id}", "dim"))
     lines: list[Line] = [first, _meter_line(run, steps, now)]
     if phases:
@@ -83,7 +82,7 @@ def _meter_line(run: RunRecord, steps: Series | None, now: float) -> Line:
     if reading.ends_at is not None and run.open:
         about = "about " if reading.rough else ""
         pieces += [("  ", ""), (f"{about}{show.duration(reading.ends_at - now)} left", "")]
-    if run.timeout_seconds:
+    if run.timeout_seconds and run.open:
         ink = "bad" if reading.beats_timeout is False else "dim"
         pieces.append((f"  timeout {show.duration(run.timeout_seconds)}", ink))
     if run.place == "hub":

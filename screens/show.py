@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from screens import clock
 from workbench.plan import money
 
 
@@ -72,7 +73,7 @@ def ago(when: datetime | float | None, now: datetime | None = None) -> str:
         return "–"
     if isinstance(when, int | float):
         when = datetime.fromtimestamp(when, UTC)
-    seconds = ((now or datetime.now(UTC)) - when).total_seconds()
+    seconds = ((now or datetime.fromtimestamp(clock.now(), UTC)) - when).total_seconds()
     if seconds < 45:
         return "now"
     for limit, unit, per in ((5400, "m", 60), (129600, "h", 3600), (5184000, "d", 86400), (63072000, "mo", 2629800)):

@@ -5,14 +5,13 @@ It reads the ledger and nothing else, so a run looks the same live, after a reco
 
 from __future__ import annotations
 
-import time
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 from textual.screen import Screen
 
-from screens import runwords
+from screens import clock, runwords
 from screens.actions import Action, bindings
 from screens.asking import ask
 from screens.desk import desk
@@ -166,7 +165,7 @@ Right or below: the log, following its end until you move up. x shows the sample
     def _draw_head(self) -> None:
         if self.run is not None:
             self.query_one("#watch-head", Doc).show(
-                runwords.head_lines(self.run, self._phases, self._steps, time.time())
+                runwords.head_lines(self.run, self._phases, self._steps, clock.now(), self.size.width)
             )
 
     def _draw_charts(self, run: RunRecord, series: dict[str, Any]) -> None:
@@ -183,7 +182,9 @@ Right or below: the log, following its end until you move up. x shows the sample
         if self._metrics:
             name = self._metrics[self._second % len(self._metrics)]
             shown = Curve(_SECOND_NAMES.get(name, name), series[name].step, series[name].value, 2)
-            second.show_curves([shown], end=end, title=f"{self._second % len(self._metrics) + 1}/{len(self._metrics)}")
+            second.show_curves(
+                [shown], end=end, title=f"[ ] {self._second % len(self._metrics) + 1} of {len(self._metrics)}"
+            )
 
     def _draw_side(self) -> None:
         side = self.query_one("#watch-side", Doc)

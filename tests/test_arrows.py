@@ -24,7 +24,7 @@ MAY = {
     "workbench.plan": BASE | {"workbench.hub", "workbench.data"},
     "workbench.runs": BASE | {"workbench.hub", "workbench.plan", "job_scripts"},
     "workbench.session": BASE | {"workbench.hub", "workbench.data", "workbench.plan", "workbench.runs"},
-    "workbench.cli": BASE | {"workbench.session", "workbench.local", "screens", "workbench.commands"},
+    "workbench.cli": BASE | {"workbench.session", "workbench.local", "workbench.data", "screens", "workbench.commands"},
     "workbench.commands": BASE | {"workbench.session", "workbench.local", "workbench.cli"},
     "job_scripts": set(),
     "screens": {"workbench"},

@@ -45,7 +45,9 @@ def open_screens(settings: Settings) -> None:
             mend="Set TERM, for example to xterm-256color.",
         )
     from screens.app import run
+    from workbench.data.tokenizer import hide_torch
 
+    hide_torch()  # the screens tokenize and never train; transformers without torch loads seconds faster
     run(settings)
 
 
@@ -57,7 +59,7 @@ def demo_settings(folder: Path | None = None) -> Settings:
     root = folder or base.data_dir / "demo"
     if not root.exists():
         print("Making the sample Hub (once, a few seconds) …", file=sys.stderr)
-    server = ensure_server(root, hub=True)
+    server = ensure_server(root, hub=True, timeout=300)
     return base.with_(
         endpoint=server.url,
         jobs_endpoint=server.url,
@@ -75,7 +77,7 @@ def here_settings() -> Settings:
     from workbench.local.serve import ensure_server
 
     base = settings_module.load(compute="here")
-    server = ensure_server(base.data_dir / "here", hub=False)
+    server = ensure_server(base.data_dir / "here", hub=False, timeout=60)
     return base.with_(jobs_endpoint=server.url, jobs_token=server.token)
 
 

@@ -33,6 +33,7 @@ class Session:
         self._identity: Identity | None = None
         self._lock = threading.Lock()
         self._following: _Following | None = None
+        self._closed = False
 
     @property
     def ledger(self) -> Ledger:
@@ -91,15 +92,21 @@ class Session:
 
         `on_change(run id)` is called from that loop's thread. Calling `follow` again only wakes it up.
         """
-        if self._following is None:
-            self._following = _Following(self, on_change)
-        self._following.wake()
+        with self._lock:
+            if self._closed:
+                return
+            if self._following is None:
+                self._following = _Following(self, on_change)
+            following = self._following
+        following.wake()
 
     def close(self) -> None:
         """Stop following; jobs go on, and the next sitting picks them up."""
-        if self._following is not None:
-            self._following.stop()
-            self._following = None
+        with self._lock:
+            self._closed = True
+            following, self._following = self._following, None
+        if following is not None:
+            following.stop()
         with self._lock:
             if self._ledger is not None:
                 self._ledger.close()
@@ -112,9 +119,11 @@ class _Following:
     def __init__(self, session: Session, on_change: Callable[[str], None]) -> None:
         self._session = session
         self._on_change = on_change
+        self._lock = threading.Lock()
+        self._stopped = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
-        self._wake: Callable[[], None] | None = None
+        self._nudge: Callable[[], None] | None = None
         self._thread = threading.Thread(target=self._run, name="follow", daemon=True)
         self._thread.start()
 
@@ -123,21 +132,31 @@ class _Following:
             asyncio.run(self._main())
         except (asyncio.CancelledError, WorkbenchError):
             pass
+        except RuntimeError:
+            if not self._stopped:  # the interpreter is going down around us; anything else is a fault
+                raise
 
     async def _main(self) -> None:
         from workbench.runs.follow import FollowAll
 
-        self._loop = asyncio.get_running_loop()
-        self._task = asyncio.current_task()
         everyone = FollowAll(self._session.hub, self._session.ledger, on_change=self._on_change)
-        self._wake = everyone.nudge
+        with self._lock:
+            if self._stopped:
+                return
+            self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+            self._nudge = everyone.nudge
         await everyone.run()
 
     def wake(self) -> None:
-        if self._loop is not None and self._wake is not None:
-            self._loop.call_soon_threadsafe(self._wake)
+        """Look at the ledger now."""
+        with self._lock:
+            if self._loop is not None and self._nudge is not None and not self._stopped:
+                self._loop.call_soon_threadsafe(self._nudge)
 
     def stop(self) -> None:
-        if self._loop is not None and self._task is not None:
-            self._loop.call_soon_threadsafe(self._task.cancel)
+        """End the loop; returns when it has ended, or after two seconds."""
+        with self._lock:
+            self._stopped = True
+            if self._loop is not None and self._task is not None and not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(self._task.cancel)
         self._thread.join(timeout=2)

@@ -61,9 +61,7 @@ class Confirm(Dialog):
             (f" {self._no}", ""),
         ]
         lines = [*self._lines, [("", "")], keys]
-        doc = self.query_one(Doc)
-        doc.styles.height = _height(lines, min(72, int(self.app.size.width * 0.96) - 5))
-        doc.show(lines)
+        self.query_one(Doc).show(lines)
 
     def action_answer(self, yes: bool) -> None:
         self.dismiss(yes)
@@ -143,9 +141,3 @@ class Help(Dialog):
 def _action_line(action: Action) -> Line:
     keys = " ".join(key_name(key) for key in action.key.split(","))
     return [(f"{keys:<14}", "accent"), (action.help, "")]
-
-
-def _height(lines: Sequence[Line], width: int) -> int:
-    from screens.widgets.doc import wrap
-
-    return sum(len(wrap(line, max(10, width))) for line in lines)

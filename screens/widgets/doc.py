@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len
 from rich.segment import Segment
+from textual.geometry import Size
 from textual.strip import Strip
 
 from screens.widgets.lines import Lines
@@ -45,6 +46,8 @@ class Doc(Lines):
         self._lines = new
         before = self._wrapped
         self._wrap(self.room)
+        if len(before) != len(self._wrapped) and self.styles.height is not None and self.styles.height.is_auto:
+            self.refresh(layout=True)
         self.top = max(0, min(self.top, self.total() - self.page))
         if len(before) != len(self._wrapped) or to_top:
             self.refresh()
@@ -55,6 +58,10 @@ class Doc(Lines):
 
     def total(self) -> int:
         return len(self._wrapped)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """As many lines as the text takes at `width`, for `height: auto`."""
+        return sum(len(wrap(line, max(1, width - 1))) for line in self._lines)
 
     @property
     def room(self) -> int:

@@ -437,7 +437,7 @@ def _gsm8k(item: Item, rng: Random) -> Row:
 
 def _helpsteer2(item: Item, rng: Random) -> Row:
     # Two rows a prompt, one after the other.
-    first = items(40, seed=57)[item.number - item.number % 2]
+    first = items(item.number + 1, seed=57)[item.number - item.number % 2]
     good = item.number % 2 == 0
     text = first.answer if good else first.worse
     return {"prompt": first.question, "response": text, "helpfulness": rng.randint(3, 4) if good else rng.randint(0, 2)}

@@ -166,6 +166,37 @@ def test_lengths_add_up(lengths: list[int], limit: int) -> None:
 # --- loading
 
 
+def test_without_torch_the_tokens_are_the_same(hub: Hub, tokenizers: dict[str, Any], tmp_path: Any) -> None:
+    """In a process of its own: torch is never loaded, and the template and the ids do not change."""
+    import json
+    import subprocess
+    import sys
+
+    program = (
+        "import json, sys\nfrom pathlib import Path\n"
+        "from workbench.data import tokenizer\nfrom workbench.hub.client import Hub\n"
+        "from workbench.settings import Settings\n"
+        "tokenizer.hide_torch()\n"
+        "endpoint, token, model, cache = json.loads(sys.stdin.read())\n"
+        "settings = Settings(endpoint=endpoint, token=token, cache_dir=Path(cache))\n"
+        "found = tokenizer.load_tokenizer(Hub(settings), model)\n"
+        "asked = [{'role': 'user', 'content': 'Grüße 😀'}]\n"
+        "print(json.dumps([found.apply_chat_template(asked, tokenize=False), found('Grüße 😀').input_ids,\n"
+        "    sorted(name for name in sys.modules if name.startswith('torch') and sys.modules[name] is not None)]))\n"
+    )
+    given_settings = [hub.settings.endpoint, hub.settings.token, MODELS[0], str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-c", program], input=json.dumps(given_settings), capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    text, ids, torch_modules = json.loads(done.stdout)
+    tokenizer = tokenizers[MODELS[0]]
+    assert torch_modules == []
+    assert text == tokenizer.apply_chat_template([{"role": "user", "content": "Grüße 😀"}], tokenize=False)
+    assert ids == tokenizer("Grüße 😀").input_ids
+    assert done.stderr.strip() == ""
+
+
 def test_the_same_revision_is_the_same_object(hub: Hub) -> None:
     one = load_tokenizer(hub, MODELS[0])
     assert load_tokenizer(hub, MODELS[0]) is one

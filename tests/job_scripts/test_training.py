@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from workbench.runs.events import Event, parse_event
 
 REPO = "demo/trained-by-the-tests"
 STEPS = 40
+GATED_MODEL = "sample-lab/tiny-gemma3-2M"
+DIRTY_DATASET = "sample-lab/support-dump-dirty"
 PACKAGES = ("torch", "trl", "peft", "accelerate", "bitsandbytes")
 
 
@@ -44,10 +47,15 @@ class Run:
 
 
 def run(
-    folder: Path, server: LocalServer, *arguments: str, recipe: dict[str, Any] | None = None, token: str = ""
+    folder: Path,
+    server: LocalServer,
+    *arguments: str,
+    recipe: dict[str, Any] | None = None,
+    token: str = "",
+    endpoint: str = "",
 ) -> Run:
     """The script in a process of its own, in `folder`, with the Hub of the tests."""
-    environment = {**os.environ, "HF_ENDPOINT": server.url, "HF_TOKEN": token or server.token}
+    environment = {**os.environ, "HF_ENDPOINT": endpoint or server.url, "HF_TOKEN": token or server.token}
     if recipe is not None:
         (folder / "given.json").write_text(json.dumps(recipe))
         arguments = ("--recipe", "given.json", *arguments)
@@ -208,7 +216,9 @@ def test_a_preview_shows_the_jobs_tokens(by_hand: Run, server: LocalServer, fold
     [
         ({"model": {"id": "sample-lab/no-such-model"}}, "not_found", "cannot find the model sample-lab/no-such-model"),
         ({"dataset": {"id": "sample-lab/no-such-data"}}, "not_found", "cannot find the dataset"),
+        ({"model": {"id": GATED_MODEL}}, "gated", f"no access to the model {GATED_MODEL}"),
         ({"dataset": {"split": "trian"}}, "split", "has no split 'trian'"),
+        ({"dataset": {"id": DIRTY_DATASET, "rows": 0}}, "data", ".jsonl, line "),
         ({"output": {"repo": "somebody-else/adapter"}}, "access", "somebody-else/adapter"),
     ],
 )
@@ -220,6 +230,30 @@ def test_what_is_not_there_is_told_before_the_model_is_loaded(
     failed = made.of("failed")[0]
     assert failed["kind"] == kind and said in failed["cause"] and failed["mend"]
     assert "load" not in [event["name"] for event in made.of("phase")]
+
+
+def test_no_token_and_no_server_are_told_at_once(server: LocalServer, tmp_path: Path) -> None:
+    flags = ["--model", ACCESSIBLE_MODEL, "--dataset", EASY_DATASET]
+    without = run(tmp_path, server, *flags, token=" ")
+    assert without.code == 1 and without.of("failed")[0]["kind"] == "access"
+    assert "HF_TOKEN is not set" in without.of("failed")[0]["cause"]
+    with socket.socket() as nobody:  # bound, but it does not listen
+        nobody.bind(("127.0.0.1", 0))
+        away = run(tmp_path, server, *flags, endpoint=f"http://127.0.0.1:{nobody.getsockname()[1]}")
+    assert away.code == 1 and away.of("failed")[0]["kind"] == "network"
+
+
+def test_being_stopped_is_told(server: LocalServer, tmp_path: Path) -> None:
+    environment = {**os.environ, "HF_ENDPOINT": server.url, "HF_TOKEN": server.token}
+    command = [sys.executable, train.__file__, "--model", ACCESSIBLE_MODEL, "--dataset", EASY_DATASET, "--no-push"]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert "phase" in process.stdout.readline()
+        process.terminate()
+        rest = process.stdout.read()
+    last = parse_event(rest.splitlines()[-1])
+    assert process.returncode == 1
+    assert last is not None and last.kind == "failed" and last.fields["kind"] == "interrupted"
 
 
 def test_a_broken_line_is_named(server: LocalServer, tmp_path: Path) -> None:

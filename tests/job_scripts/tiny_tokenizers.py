@@ -61,7 +61,7 @@ TEMPLATES = {
 }
 SPECIAL = [
     "<pad>", "<s>", "</s>", "<|im_start|>", "<|im_end|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>",
-    "<start_of_turn>", "<end_of_turn>",
+    "<start_of_turn>", "<end_of_turn>", "<tool_call>", "</tool_call>",
 ]  # fmt: skip
 EOS = {"chatml": "<|im_end|>", "thinking": "<|im_end|>", "generation": "<|im_end|>", "llama": "<|eot_id|>"}
 

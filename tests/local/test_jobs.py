@@ -335,3 +335,30 @@ def test_unknown_jobs_and_namespaces_are_refused(api: HfApi, server: LocalServer
         api.run_job(image="x", command=["true"], namespace="somebody")
     assert refused.value.response.status_code == 403
     assert raw(server, "GET", f"/api/scheduled-jobs/{NS}").status == 404
+
+
+def test_a_job_pushes_to_the_hub_that_runs_it(api: HfApi, server: LocalServer) -> None:
+    code = (
+        "from huggingface_hub import HfApi\n"
+        "api = HfApi()\n"
+        "api.create_repo('demo/pushed-by-a-job', exist_ok=True)\n"
+        "api.upload_file(path_or_fileobj=b'weights', path_in_repo='a.bin', repo_id='demo/pushed-by-a-job')\n"
+    )
+    job = run(api, code, secrets={"HF_TOKEN": server.token})
+    assert end(api, job).status.stage == "COMPLETED", lines(api, job)
+    assert api.file_exists("demo/pushed-by-a-job", "a.bin")
+
+
+@pytest.mark.parametrize(("flavor", "gpus"), [("cpu-basic", "0"), ("a10g-largex2", "2")])
+def test_a_cpu_flavor_hides_the_gpus(api: HfApi, flavor: str, gpus: str) -> None:
+    code = "import os; print(os.environ['WORKBENCH_JOB_GPUS'], repr(os.environ.get('CUDA_VISIBLE_DEVICES')))"
+    job = run(api, code, flavor=flavor)
+    end(api, job)
+    seen, cards = lines(api, job)[0].split()
+    assert seen == gpus
+    assert (cards == "''") == (gpus == "0")
+
+
+def test_settings_and_hub_fixtures_speak_to_the_server(hub: Any) -> None:
+    assert hub.namespace() == NS
+    assert hub.get_json("/api/whoami-v2", jobs=True)["fullname"] == "Demo account"

@@ -113,7 +113,7 @@ def test_a_folder_that_cannot_be_one_is_a_sentence(tmp_path: Path) -> None:
 def test_a_server_that_cannot_start_says_why(root: Path) -> None:
     root.mkdir()
     (root / "jobs").write_text("a file where a folder must be")
-    with pytest.raises(WorkbenchError, match="did not start: .*cannot be used"):
+    with pytest.raises(WorkbenchError, match=r"did not start: .*cannot be used"):
         ensure_server(root, hub=False)
 
 

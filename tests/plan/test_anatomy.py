@@ -12,11 +12,10 @@ from workbench.plan.anatomy import (
     Anatomy,
     adapter_bytes,
     anatomy_from,
-    anatomy_of_size,
     lora_parameters,
     matched_targets,
-    size_in_name,
 )
+from workbench.plan.guess import anatomy_of_size, size_in_name
 from workbench.plan.recipe import Lora
 
 

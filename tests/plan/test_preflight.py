@@ -27,7 +27,7 @@ GOOD = Facts(
 
 
 def usual(**changes: object) -> Recipe:
-    return mapped(recipe(job__timeout_minutes=600, **changes))
+    return mapped(recipe(**({"job__timeout_minutes": 600} | changes)))
 
 
 def estimate(made: Recipe, model: str = "Llama-3.1-8B") -> FlavorEstimate | None:

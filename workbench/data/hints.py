@@ -18,8 +18,9 @@ _WORDS: Mapping[str, str] = {
     "task src q inquiry premise post",
     "completion": "completion response answer answers output target solution reply summary assistant bot gpt sql "
     "generation result tgt a translation highlights tldr code",
-    "context": "context passage document article schema background input knowledge evidence table paragraph facts "
-    "reference history story",
+    "context": "context passage document article schema background knowledge evidence table paragraph facts "
+    "reference history",
+    "input": "input inputs",
     "reasoning": "cot reasoning thinking thought thoughts rationale chain scratchpad think",
     "explanation": "explanation why notes comment",
     "final": "final answer short gold result",

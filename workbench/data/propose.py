@@ -120,7 +120,7 @@ def _ranked(
         if finding.shape in _BLIND and judged & finding.used():
             score *= 0.4  # it would train on answers that another column calls the worse ones
         if finding.shape == "unpaired" and (finding.columns or {}).get("label") in deciders:
-            score *= 0.4  # that column says which of two answers wins, not whether one is good
+            continue  # that column says which of two answers wins, not whether one is good
         if works > 0 and score >= _BELIEVED:
             ranked.append((score, finding, mapping))
     return sorted(ranked, key=lambda item: -item[0])

@@ -15,7 +15,7 @@ def whoami(hub: Hub) -> Identity:
         HubError: not signed in (401), asked too often (429), or no answer.
     """
     with hub_errors("signing in"):
-        data = hub.jobs_api.whoami(cache=True)
+        data = hub.api.whoami(cache=True)
     return identity_from_wire(data)
 
 

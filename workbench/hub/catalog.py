@@ -210,9 +210,7 @@ def _info(hub: Hub, kind: Literal["model", "dataset"], repo: str, revision: str)
     try:
         info = hub.get_json(path, params={"blobs": True})
     except HubError as error:
-        error.where = repo
-        error.args = (error.sentence(),)
-        raise
+        raise type(error)(error.what, where=repo, mend=error.mend, status=error.status) from error
     if not isinstance(info, Mapping) or not info.get("id"):
         raise HubError("the server's answer is not what a Hub says", where=repo, mend="Check HF_ENDPOINT.")
     return info

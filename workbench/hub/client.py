@@ -41,7 +41,8 @@ class Hub:
         self.settings = settings
         self._api: HfApi | None = None
         self._jobs_api: HfApi | None = None
-        self._namespace: str | None = settings.namespace
+        self._account: str | None = None
+        self._namespace: str | None = None
         self._lock = threading.Lock()
 
     @property
@@ -56,13 +57,30 @@ class Hub:
             self._jobs_api = _make_api(self.settings.jobs_endpoint, self.settings.jobs_token, self.settings)
         return self._jobs_api
 
+    def account(self) -> str:
+        """The account of the Hub's token, under which repos are made. Asks `whoami-v2` once (it is rate limited)."""
+        with self._lock:
+            if self._account is None:
+                with hub_errors("signing in"):
+                    self._account = str(self.api.whoami(cache=True)["name"])
+            return self._account
+
     def namespace(self) -> str:
-        """The account that jobs run and repos are made under. Asks `whoami-v2` once (it is rate limited)."""
+        """The account that jobs run under: the settings' or the signed-in one; with `--compute here` this machine's,
+        which has nothing to do with the Hub's."""
+        if self.settings.jobs_endpoint == self.settings.endpoint:
+            return self.settings.namespace or self.account()
         with self._lock:
             if self._namespace is None:
-                with hub_errors("signing in"):
+                with hub_errors("this machine's Jobs API"):
                     self._namespace = str(self.jobs_api.whoami(cache=True)["name"])
             return self._namespace
+
+    def repo_owner(self, job_namespace: str) -> str:
+        """Who owns what a job in `job_namespace` pushes."""
+        if self.settings.jobs_endpoint == self.settings.endpoint:
+            return job_namespace
+        return self.settings.namespace or self.account()
 
     def headers(self, *, jobs: bool = False) -> dict[str, str]:
         """Request headers with authorization and user agent, for requests the client has no method for."""

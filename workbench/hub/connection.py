@@ -137,7 +137,8 @@ class Link:
         self._look_now.set()
         try:
             if not self.ended.is_set():
-                await asyncio.wait_for(self.stirred.wait(), seconds)
+                async with asyncio.timeout(seconds):
+                    await self.stirred.wait()
         except TimeoutError:
             return False
         return True
@@ -179,7 +180,8 @@ class Link:
                     return
                 wait = pause.next()
             try:
-                await asyncio.wait_for(self._look_now.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await self._look_now.wait()
                 # Asked to look early, but never in a tight loop.
                 await asyncio.sleep(min(wait, self.pace.first_pause))
             except TimeoutError:
@@ -328,7 +330,8 @@ class _Chunks:
             if self.arrived.is_set():
                 return True
         try:
-            await asyncio.wait_for(self.arrived.wait(), linger)
+            async with asyncio.timeout(linger):
+                await self.arrived.wait()
         except TimeoutError:
             return False
         return True

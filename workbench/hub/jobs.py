@@ -181,17 +181,18 @@ def job_from_wire(data: Any, *, endpoint: str) -> JobRecord:
 
 
 def flavor_from_wire(data: Any) -> Flavor:
-    """One entry of the price list (hub-contract §2.4); `vram` there is one card's."""
+    """One entry of the price list (hub-contract §2.4); `vram` there is all its cards' together."""
     if not isinstance(data, dict) or not data.get("name"):
         raise _strange("price list")
     card = data.get("accelerator") or {}
+    gpus = int(_number(card.get("quantity")))
     per = {"second": 3600.0, "minute": 60.0, "hour": 1.0, "day": 1 / 24}.get(str(data.get("unitLabel")), 60.0)
     return Flavor(
         name=str(data["name"]),
         pretty=str(data.get("prettyName") or data["name"]),
         gpu=str(card.get("model") or ""),
-        gpus=int(_number(card.get("quantity"))),
-        vram_gb=_gigabytes(card.get("vram")),
+        gpus=gpus,
+        vram_gb=_gigabytes(card.get("vram")) / max(1, gpus),
         vcpu=int(_number(data.get("cpu"))),
         ram_gb=_gigabytes(data.get("ram")),
         disk_gb=_gigabytes(data.get("ephemeralStorage")),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 from typing import Any
+from urllib.parse import quote
 
 from workbench.errors import DataError, HubError, NotFoundError, WorkbenchError
 from workbench.hub import tolerant, types
@@ -28,10 +29,11 @@ def splits(hub: Hub, dataset: str, revision: str) -> list[Split]:
         NotFoundError, GatedError, HubError
         DataError: a script dataset, or a repo without data files.
     """
+    _reach(hub, dataset, revision)
     datasets = _prepared(hub)
     token = hub.settings.token or False
     try:
-        configs = datasets.get_dataset_config_names(checked_id(dataset), revision=revision, token=token)
+        configs = datasets.get_dataset_config_names(dataset, revision=revision, token=token)
         found: list[Split] = []
         for config in configs[:MOST_CONFIGS]:
             builder = datasets.load_dataset_builder(dataset, config, revision=revision, token=token)
@@ -48,10 +50,11 @@ def splits(hub: Hub, dataset: str, revision: str) -> list[Split]:
 
 def rows(hub: Hub, dataset: str, config: str, split: str, *, revision: str, offset: int, limit: int) -> RowsPage:
     """Rows [offset, offset + limit). Errors as in `splits`; a missing config or split is a NotFoundError."""
+    _reach(hub, dataset, revision)
     datasets = _prepared(hub)
     token = hub.settings.token or False
     try:
-        builder = datasets.load_dataset_builder(checked_id(dataset), config or None, revision=revision, token=token)
+        builder = datasets.load_dataset_builder(dataset, config or None, revision=revision, token=token)
     except Exception as error:
         raise _told(error, dataset) from error
     files = [str(file) for file in (builder.config.data_files or {}).get(split, [])]
@@ -184,6 +187,18 @@ def _in_repo(url: str, dataset: str) -> tuple[str, str] | None:
         return None
     revision, _, path = url[len(start) :].partition("/")
     return (revision, path) if revision and path else None
+
+
+def _reach(hub: Hub, dataset: str, revision: str) -> None:
+    """One plain request first: a Hub that is down, or a repo that is not there, is told at once.
+
+    The library would try five times with growing pauses, and then speak of something else.
+    """
+    path = f"/api/datasets/{checked_id(dataset)}/revision/{quote(revision, safe='')}"
+    try:
+        hub.get_json(path)
+    except HubError as error:
+        raise type(error)(error.what, where=dataset, mend=error.mend, status=error.status) from error
 
 
 def _prepared(hub: Hub) -> Any:

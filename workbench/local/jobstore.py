@@ -17,6 +17,7 @@ from __future__ import annotations
 import hmac
 import re
 import secrets as random
+import shutil
 import subprocess
 import sys
 import threading
@@ -78,6 +79,8 @@ class JobStore:
         self._url = url
         self._token = token
         self._folder = private_folder(config.jobs_dir)
+        for half_made in self._folder.glob(".new-*"):  # by a server that was killed, or a disk that was full
+            shutil.rmtree(half_made, ignore_errors=True)
         self._lock = threading.Lock()
         self._records: dict[str, Mapping[str, Any]] = {}
         self._ended: dict[str, Mapping[str, Any]] = {}

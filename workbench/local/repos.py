@@ -114,6 +114,8 @@ def list_repos(request: Request) -> Response:
     limit = number(request, "limit", PAGE, least=1) or PAGE
     text = request.query_params.get("cursor")
     cursor = decode_cursor(text) if text else None
+    if access.kind_of(request) == "dataset":
+        request.app.state.viewer.warm()  # a look into one of them comes next
     account = config_of(request).account
     records = access.records_of(request)
     found, after = records.page(access.kind_of(request), account, request.query_params, cursor, limit)

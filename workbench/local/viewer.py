@@ -39,8 +39,15 @@ class Viewer:
         self._store = store
         self._folder = private_folder(folder)
         self._lock = threading.Lock()
+        self._warmed = threading.Event()
         self._configs: dict[tuple[RepoId, str], list[str]] = {}
         self._loaded: dict[tuple[RepoId, str, str], Any] = {}
+
+    def warm(self) -> None:
+        """Import `datasets` beside everything else (it takes seconds). Called when somebody lists datasets."""
+        if not self._warmed.is_set():
+            self._warmed.set()
+            threading.Thread(target=_datasets, daemon=True).start()
 
     def configs(self, repo: RepoId, commit: Commit) -> list[str]:
         """The config names. Raises: Refusal 500 as the viewer does when the files cannot be told apart."""

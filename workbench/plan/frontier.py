@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.hub.records import Flavor
-from workbench.plan.anatomy import Anatomy, adapter_bytes, anatomy_of_size, size_in_name
+from workbench.plan.anatomy import Anatomy, adapter_bytes
 from workbench.plan.duration import Duration, Place, download_bytes, duration
+from workbench.plan.guess import anatomy_of_size, size_in_name
 from workbench.plan.hardware import GpuFacts, facts
 from workbench.plan.memory import Load, MemoryParts, load_of, parts, without_gpu
 from workbench.plan.mends import Mend, smallest_mend

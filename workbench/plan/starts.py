@@ -135,7 +135,7 @@ def _batch(max_length: int, rows: int | None, tiny: bool) -> tuple[int, int]:
 
 def _how_long(rows: int | None, effective: int, tiny: bool) -> list[Suggestion]:
     if tiny:
-        return [Suggestion("training.max_steps", 100, "enough to see it learn, about a minute on two cores")]
+        return [Suggestion("training.max_steps", 80, "enough to see it learn, in a minute or two on two cores")]
     made = [Suggestion("training.max_steps", 0, "counted in epochs")]
     if rows is not None:
         epochs = 3.0 if rows < 2_000 else 2.0 if rows < 10_000 else 1.0

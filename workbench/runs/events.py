@@ -4,7 +4,7 @@ Written by `job_scripts/train.py`, read here. Every event has `t` (seconds since
 
 | e | fields |
 |---|---|
-| environment | engine ("unsloth" / "trl"), device, gpu, packages {name: version}, python |
+| environment | engine ("unsloth" / "trl"), device, gpu, packages {name: version}, python, model, dataset (id@commit) |
 | phase | name: install, download, load, tokenize, train, eval, save, push |
 | step | step, max_steps, epoch, loss, lr, grad_norm, tokens (trained so far), tokens_per_s, … any other number |
 | eval | step, loss, … any other number |
@@ -14,6 +14,9 @@ Written by `job_scripts/train.py`, read here. Every event has `t` (seconds since
 | notice | text, level ("info" / "warning") |
 | done | step, seconds, train_loss, eval_loss, repo |
 | failed | cause, mend, kind |
+
+A number that is not finite comes as the string "nan", "inf" or "-inf", because JSON has no word for it; a number
+that is not known is null.
 """
 
 from __future__ import annotations

@@ -223,7 +223,8 @@ class FollowAll:
                 await self._start_new()
                 self._nudged.clear()
                 try:
-                    await asyncio.wait_for(self._nudged.wait(), LEDGER_SECONDS)
+                    async with asyncio.timeout(LEDGER_SECONDS):
+                        await self._nudged.wait()
                 except TimeoutError:
                     pass
         finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +24,7 @@ class Learned:
     """Everything new, in the order of the log.
 
     Attributes:
-        points: metric → doubles, five a point (see POINT).
+        points: metric → numbers, five a point (see POINT).
         phases: (name, at) of each phase begun; `at` in Unix seconds or None.
         samples: (step, index, prompt, text) of each generation.
         events: (at, kind, fields) of each saved, pushed, notice, done, failed, … event.
@@ -33,7 +32,7 @@ class Learned:
         progress: the last progress bar, if there was one.
     """
 
-    points: dict[str, array[float]] = field(default_factory=dict)
+    points: dict[str, list[float]] = field(default_factory=dict)
     phases: list[tuple[str, float | None]] = field(default_factory=list)
     samples: list[tuple[int, int, str, str]] = field(default_factory=list)
     events: list[tuple[float | None, str, dict[str, Any]]] = field(default_factory=list)

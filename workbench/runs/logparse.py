@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-from array import array
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -20,7 +19,6 @@ from workbench.runs.text import bar_in, dict_in, phase_of_bar, phase_of_text
 
 _decode = json.JSONDecoder().raw_decode
 _NAN = math.nan
-_EVENT_PLACE = PLACE
 
 # The names trainers use → ours.
 _NAMES = {"learning_rate": "lr", "num_tokens": "tokens"}
@@ -122,30 +120,41 @@ class LogReader:
         return text.find(MARK, end)
 
     def _numbers(self, data: dict[str, Any], is_eval: bool, at: float | None, out: Learned) -> None:
+        """The hot path: a log may be nothing but steps."""
         self._ours = True
-        facts = out.facts
-        step = _whole(data.get("step"))
+        get, facts = data.get, out.facts
+        step = _whole(get("step"))
         if step is None:
             step = self._step
         elif not is_eval:
-            self._step = step
-            facts["step"] = step
-        most = _whole(data.get("max_steps"))
+            self._step = facts["step"] = step
+        most = _whole(get("max_steps"))
         if most:
-            self._max_steps = most
-            facts["max_steps"] = most
-        epoch = _float(data.get("epoch"))
-        if epoch is not None and epoch - epoch == 0.0:  # finite
+            self._max_steps = facts["max_steps"] = most
+        epoch = get("epoch", _NAN)
+        if epoch.__class__ is not float:
+            epoch = _NAN if (number := _float(epoch)) is None else number
+        if epoch - epoch == 0.0:  # finite
             facts["epoch"] = epoch
-        tokens = _float(data.get("tokens"))
+        tokens = _float(get("tokens"))
         if tokens is not None:
             self._tokens = tokens
-        place = (float(step), _NAN if at is None else at, _NAN if epoch is None else epoch, self._tokens)
+        place = (_NAN if at is None else at, epoch, self._tokens)
+        points = out.points
         for key, value in data.items():
-            if key not in _EVENT_PLACE:
-                number = value if value.__class__ is float else _float(value)
-                if number is not None:
-                    self._point(f"eval/{key}" if is_eval else key, number, place, out)
+            if key in PLACE:
+                continue
+            if value.__class__ is not float:
+                value = _spoken(value)
+                if value is None:
+                    continue
+            metric = f"eval/{key}" if is_eval else key
+            curve = points.get(metric)
+            if curve is None:
+                curve = self._curve(metric, out)
+            curve += (step, value, *place)
+            if metric in _FACT_OF:
+                self._fact(metric, value, facts)
 
     def _told(self, kind: str, data: dict[str, Any], at: float | None, out: Learned) -> None:
         self._ours = True
@@ -260,15 +269,20 @@ class LogReader:
     def _point(self, metric: str, value: float, place: tuple[float, float, float, float], out: Learned) -> None:
         curve = out.points.get(metric)
         if curve is None:
-            curve = out.points.setdefault(_text(metric)[:_LONGEST_NAME], array("d"))
+            curve = self._curve(metric, out)
         step, at, epoch, tokens = place
-        curve.extend((step, value, at, epoch, tokens))
-        fact = _FACT_OF.get(metric)
-        if fact is not None:
-            out.facts[fact] = value
-            if fact == "eval_loss" and value < self._best:
-                self._best = value
-                out.facts["best_eval_loss"] = value
+        curve += (step, value, at, epoch, tokens)
+        if metric in _FACT_OF:
+            self._fact(metric, value, out.facts)
+
+    def _curve(self, metric: str, out: Learned) -> list[float]:
+        return out.points.setdefault(_text(metric)[:_LONGEST_NAME], [])
+
+    def _fact(self, metric: str, value: float, facts: dict[str, Any]) -> None:
+        fact = _FACT_OF[metric]
+        facts[fact] = value
+        if fact == "eval_loss" and value < self._best:
+            self._best = facts["best_eval_loss"] = value
 
 
 def _text(value: Any) -> str:
@@ -288,7 +302,14 @@ def _float(value: Any) -> float | None:
     return None
 
 
+def _spoken(value: Any) -> float | None:
+    """A number of a step: JSON has no word for those that are not finite, so our script says them as text."""
+    return float(value) if value.__class__ is str and value in ("nan", "inf", "-inf") else _float(value)
+
+
 def _whole(value: Any) -> int | None:
+    if value.__class__ is int and -_LARGEST < value < _LARGEST:
+        return int(value)
     number = _float(value)
     return int(number) if number is not None and abs(number) < _LARGEST else None
 

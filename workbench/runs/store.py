@@ -14,8 +14,8 @@ _WIDTH = POINT * 8
 
 def store_learned(db: sqlite3.Connection, run: int, learned: Learned, *, now: float) -> None:
     """Points, phases, samples and events of one batch. `now` (Unix seconds) stands in where the log had no time."""
-    for metric, doubles in learned.points.items():
-        _add_points(db, _metric(db, run, metric), doubles)
+    for metric, numbers in learned.points.items():
+        _add_points(db, _metric(db, run, metric), array("d", numbers))
     for name, told in learned.phases:
         at = now if told is None else told
         db.execute("UPDATE phases SET end = max(start, ?) WHERE run = ? AND end IS NULL AND name != 'queue'", (at, run))

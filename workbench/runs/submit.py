@@ -128,7 +128,7 @@ def seal(recipe: Recipe, hub: Hub) -> Recipe:
         ("name", run_name(recipe)),
         ("model.revision", model.sha or recipe.model.revision),
         ("dataset.revision", dataset.sha or recipe.dataset.revision),
-        ("output.repo", output_repo(recipe, namespace)),
+        ("output.repo", output_repo(recipe, hub.repo_owner(namespace))),
         ("job.namespace", namespace),
     ):
         sealed = sealed.changed(key, value)

@@ -47,8 +47,8 @@ def _unpaired(table: Table, hints: Hints) -> list[Finding]:
 
 def _is_label(column: Column, hints: Hints) -> bool:
     """Both verdicts occur, and the name does not speak of something else."""
-    values = {bool(value) for value in column.filled}
-    two_valued = column.kind == "flag" or {float(v) for v in column.filled} in ({0.0, 1.0}, {-1.0, 1.0})
+    values = set(column.numbers)
+    two_valued = column.kind == "flag" or values in ({0.0, 1.0}, {-1.0, 1.0})
     named = hints.of(column.name, "label") > 0
     if hints.of(column.name, "not_label") or not two_valued or column.empty_share > 0.2:
         return False
@@ -67,7 +67,7 @@ def _stepwise(table: Table, hints: Hints) -> list[Finding]:
             ]
             if not both or any(len(a) != len(b) for a, b in both):
                 continue
-            if labels.kind == "numbers" and not {float(v) for _, b in both for v in b} <= {-1.0, 0.0, 1.0}:
+            if labels.kind == "numbers" and any(v not in (-1, 0, 1) for _, b in both for v in b):
                 continue
             asks = sorted(free_texts(table, hints), key=lambda c: -(c.asking + hints.of(c.name, "prompt")))
             if not asks:

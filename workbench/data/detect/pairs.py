@@ -52,15 +52,16 @@ def ranked_pairs(table: Table, hints: Hints) -> list[Pair]:
 def pair_score(ask: Column, reply: Column, hints: Hints) -> float:
     """Evidence from 0 to 1 that `ask` is answered by `reply`. About half of it comes from values."""
     score = 0.30
-    score += 0.28 * (min(ask.asking, 1.0) - min(reply.asking, 1.0))
+    score += 0.42 * (ask.asking - reply.asking)
     score += 0.06 if ask.position < reply.position else 0.0
     score += 0.06 if reply.length > 1.3 * ask.length else 0.0
     score += 0.10 if ask.kind == "turns" else 0.0
     score += 0.12 if reply.kind == "calls" else 0.0
     # Names, each weighed against the opposite reading.
-    score += 0.20 * (_asks(ask, hints) - _replies(ask, hints)) + 0.22 * (_replies(reply, hints) - _asks(reply, hints))
+    score += 0.18 * (_asks(ask, hints) - _replies(ask, hints)) + 0.20 * (_replies(reply, hints) - _asks(reply, hints))
     for column in (ask, reply):
-        score -= 0.10 * hints.of(column.name, "context") * (column is ask and column.asking < 0.5)
+        material = hints.of(column.name, "context") * (column.asking < 0.5)
+        score -= material * (0.10 if column is ask else 0.25)
         score -= 0.22 * hints.of(column.name, "decoy") * (hints.of(column.name, "completion") < 1.0)
         score -= 0.25 * hints.of(column.name, "reasoning") + 0.25 * hints.of(column.name, "worse")
         score -= 0.18 * hints.of(column.name, "explanation") + 0.1 * hints.of(column.name, "meta")
@@ -179,7 +180,8 @@ def _is_material(column: Column, pair: Pair, hints: Hints) -> bool:
     against = ("reasoning", "explanation", "decoy", "worse", "final", "completion")
     if any(hints.of(column.name, hint) >= 0.5 for hint in against):
         return False
-    if hints.of(column.name, "context") >= 0.5 or (column.kind == "empty" and hints.of(column.name, "prompt")):
+    named = max(hints.of(column.name, "context"), hints.of(column.name, "input"))
+    if named >= 0.5 or (column.kind == "empty" and hints.of(column.name, "prompt")):
         return True
     if hints.of(column.name, "prompt") and column.empty_share > 0.15:
         return True

@@ -49,12 +49,12 @@ def alike(one: Column, other: Column, table: Table, hints: Hints) -> float:
     if same_text(one, other) > 0.9:
         return 0.0  # a copy is no rival
     polar = _polar(one, other, hints) or _polar(other, one, hints)
-    named_alike = _named_alike(one, other, hints)
+    named_alike = _named_alike(one, other, table)
     if one.kind in ("turns", "transcript") and one.kind == other.kind:
         fork = _forked(one, other)
         if fork >= 0.5 and one.answered >= 0.5 and other.answered >= 0.5:
             return 0.75 + (0.2 if polar else 0.0)
-        if fork == 0.0 and not polar:
+        if fork == 0.0 and not polar and not (_answers_only(one) and _answers_only(other)):
             return 0.0
     if (
         one.kind in ("turns", "turn")
@@ -67,9 +67,11 @@ def alike(one: Column, other: Column, table: Table, hints: Hints) -> float:
     score += 0.3 if named_alike and not polar else 0.0
     score += 0.15 if ratio > 0.4 else 0.05 if ratio > 0.15 else -0.1
     score += 0.12 * min(4 * overlap(one.words, other.words), 1.0)
+    if one.kind in ("turn", "turns") and _answers_only(one) and _answers_only(other):
+        score += 0.45  # two columns that hold nothing but an assistant's turn
     if one.kind == "text":
         score -= 0.35 * max(one.asking - 0.4, other.asking - 0.4, 0.0)
-        score += 0.25 if named_alike and not polar and _deciders(one, other, table, hints) else 0.0
+        score += 0.25 if not polar and _deciders(one, other, table, hints) else 0.0
         score += 0.15 if named_alike and not polar and _prompt_for(one, other, table, hints) is not None else 0.0
         for column in (one, other):
             score -= 0.3 * max(hints.of(column.name, "prompt"), hints.of(column.name, "context")) * (not polar)
@@ -136,10 +138,13 @@ def _polar(better: Column, worse: Column, hints: Hints) -> bool:
     return hints.of(better.name, "better") > 0 and hints.of(worse.name, "worse") > 0
 
 
-def _named_alike(one: Column, other: Column, hints: Hints) -> bool:
-    """response_0/response_1, answer_zh/answer_en – but not sql_prompt/sql_context, whose ends are roles."""
+def _named_alike(one: Column, other: Column, table: Table) -> bool:
+    """response_0/response_1, answer_zh/answer_en – but not sql_prompt/sql_context, whose ends are roles.
+
+    Where every column follows the pattern (field_0, field_1, …) it says nothing.
+    """
     ends = twins(one.name, other.name)
-    if ends is None:
+    if ends is None or all(c is one or twins(one.name, c.name) for c in table.columns.values()):
         return False
     roles = ("prompt", "completion", "context", "reasoning", "explanation", "final", "decoy", "system", "meta")
     read_ends = read(ends)
@@ -193,7 +198,7 @@ def _deciders(one: Column, other: Column, table: Table, hints: Hints) -> list[tu
 
 def _rule(column: Column, one: Column, other: Column) -> tuple[str, str] | None:
     """How the values of a small column would name the winner; None if they cannot."""
-    values = {str(int(v)) if isinstance(v, float) and v.is_integer() else str(v) for v in column.values}
+    values = {str(int(v)) if isinstance(v, float) and v.is_integer() else str(v) for v in column.values if v == v}
     values = {value.strip() for value in values} - {"tie", "both", "none"}
     if not values:
         return None
@@ -205,8 +210,8 @@ def _rule(column: Column, one: Column, other: Column) -> tuple[str, str] | None:
             return mine, f"{mine} = {quoted(one.name)}"
     if column.kind not in ("number", "flag"):
         return None
-    numbers = [float(v) for v in column.filled if isinstance(v, int | float)]
-    if not numbers or any(number != number for number in numbers):
+    numbers = column.numbers
+    if not numbers:
         return None
     if min(numbers) < 0 < max(numbers) or (min(numbers) < 0 and max(abs(n) for n in numbers) <= 10):
         return "<0", f"below 0 = {quoted(one.name)}"

@@ -10,11 +10,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from workbench.data.cells import ROLE_NAMES, scored_keys
 from workbench.data.detect.base import Finding, free_texts, quoted
 from workbench.data.detect.pairs import best_pair
 from workbench.data.hints import Hints
 from workbench.data.mapping import Role
-from workbench.data.values import ROLE_NAMES, Column, Table, scored_keys
+from workbench.data.values import Column, Table
 
 _BOTH = frozenset({"dpo", "reward"})
 
@@ -112,7 +113,7 @@ def _groups(table: Table, hints: Hints) -> list[Finding]:
     for ask, reply in zip(pair.prompt.texts, pair.completion.texts, strict=True):
         by_prompt[ask].add(reply)
     repeated = sum(len(replies) > 1 for ask, replies in by_prompt.items() if ask)
-    scores = [c for c in table.of_kind("number") if len({v for v in c.filled if isinstance(v, int | float)}) > 2]
+    scores = [c for c in table.of_kind("number") if len(set(c.numbers)) > 2]
     if repeated * 2 < len(by_prompt) or not scores:
         return []
     names = quoted(*(score.name for score in scores[:3]))

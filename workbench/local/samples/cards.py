@@ -22,8 +22,8 @@ def model_card(kind: ModelKind, owner: str, parameters: int) -> str:
     shape, names = kind.shape, kind.tokenizer
     family = shape.family
     gate = (
-        "\n> **Gated.** Its author grants access by hand, and in the demo nobody does: this is what a gated model looks "
-        "like from outside.\n"
+        "\n> **Gated.** Its author grants access by hand, and in the demo nobody does: this is what a gated model "
+        "looks like from outside.\n"
         if kind.gated
         else ""
     )

@@ -1,4 +1,4 @@
-"""The sentences that tokenizers are trained on and weights are fitted to: all topics, as plain text without templates."""
+"""The sentences that tokenizers are trained on and weights are fitted to: all topics, without templates."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import json
 from random import Random
 
 from workbench.local.samples.topics import arithmetic, calendar, dialogues, facts, manners, stories, tools, units
+
+
+# Words of the chat templates: often enough to become one token each.
+ROLES = ["system user assistant tool model"] * 40
 
 
 def sentences() -> list[str]:
@@ -20,15 +24,15 @@ def sentences() -> list[str]:
     for conversion in units.every_conversion():
         texts += [" ".join(units.instruct(conversion, rng)).strip(), conversion.sentence]
     for make in (dialogues.cafe, dialogues.station):
-        texts += [text for _ in range(250) for _, text in make(rng)]
+        texts += [text for _ in range(150) for _, text in make(rng)]
     texts += [dialogues.CAFE_SYSTEM, dialogues.STATION_SYSTEM]
-    texts += [stories.story(rng) for _ in range(400)]
-    for choice in manners.choices(rng, 400):
+    texts += [stories.story(rng) for _ in range(250)]
+    for choice in manners.choices(rng, 250):
         texts += [choice.request, choice.better, choice.worse]
-    for _ in range(300):
+    for _ in range(200):
         texts.append(arithmetic.word_problem(rng).question)
         texts += calendar.later(rng)[:2]
-    for _ in range(80):
+    for _ in range(50):
         row = tools.conversation(rng)
         texts += [json.dumps(tool) for tool in row["tools"]]
         texts += [message["content"] for message in row["messages"] if message["content"]]

@@ -54,6 +54,7 @@ LLAMA = ModelKind(
         pad="<|finetune_right_pad_id|>",
         unk=None,
         template="llama",
+        opening="<|start_header_id|>assistant<|end_header_id|>\n\n",
         context=CONTEXT,
     ),
     popularity=Popularity(91240, 215, 21, "2026-01-12T08:00:00.000Z", "2026-08-03T10:20:00.000Z"),
@@ -79,6 +80,7 @@ QWEN = ModelKind(
         pad="<|endoftext|>",
         unk=None,
         template="qwen3",
+        opening="<|im_start|>assistant\n",
         context=CONTEXT,
     ),
     popularity=Popularity(74019, 187, 34, "2026-04-28T09:00:00.000Z", "2026-09-22T14:05:00.000Z"),
@@ -96,6 +98,7 @@ GEMMA = ModelKind(
         pad="<pad>",
         unk="<unk>",
         template="gemma",
+        opening="<start_of_turn>model\n",
         context=CONTEXT,
     ),
     popularity=Popularity(38655, 142, 8, "2026-03-15T07:00:00.000Z", "2026-06-18T16:40:00.000Z"),
@@ -113,11 +116,13 @@ def every_model() -> Iterator[SampleRepo]:
 
 def assemble(kind: ModelKind, texts: Sequence[str], seed: int) -> SampleRepo:
     """Train the tokenizer, fit the weights, write the card."""
-    tokenizer = tokenizing.train(kind.tokenizer, texts)
+    tokenizer = tokenizing.train(kind.tokenizer, [*texts, *corpus.ROLES])
     sequences = [encoding.ids for encoding in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
-    eos = tokenizer.token_to_id(kind.tokenizer.eos)
-    words = [tokenizer.id_to_token(token).strip("Ġ▁").lower() for token in range(kind.shape.vocab_size)]
-    knowledge = prior.prior([[*ids, eos] for ids in sequences], words, kind.shape.channel_width, seed)
+    # Each sentence as if an assistant said it, so that the model begins and ends its turns.
+    opening = tokenizer.encode(kind.tokenizer.opening, add_special_tokens=False).ids
+    end = tokenizer.encode(kind.tokenizer.eos, add_special_tokens=False).ids
+    words = [str(tokenizer.id_to_token(token)).strip("Ġ▁").lower() for token in range(kind.shape.vocab_size)]
+    knowledge = prior.prior([[*opening, *ids, *end] for ids in sequences], words, kind.shape.channel_width, seed)
     tensors = weights.make(kind.shape, knowledge, seed)
     files = {
         "config.json": json_bytes(config(kind, tokenizer)),
@@ -230,7 +235,7 @@ def _safetensors(tensors: Mapping[str, Any]) -> bytes:
     import numpy as np
     from safetensors.numpy import save
 
-    return save({name: _rounded(np, tensors[name]) for name in sorted(tensors)}, metadata={"format": "pt"})
+    return bytes(save({name: _rounded(np, tensors[name]) for name in sorted(tensors)}, metadata={"format": "pt"}))
 
 
 def _rounded(np: Any, values: Any) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ class Prior:
         unigram: (V,) log frequency, centred.
         now: (V, d) unit codes of tokens as they stand in the input.
         next: (V, d) codes of tokens as they are predicted.
-        maps: three (d, d) matrices; `now[t] @ maps[k] @ next[j]` is how much a token t, k + 1 places back, favours j.
+        maps: three (d, d) matrices; `now[t] @ maps[k] @ next[j]` is how much a token t, k places back, favours j
+            after the present place. Summed over k, `now[t] @ maps[k]` has a usual length of 1.
     """
 
     unigram: Array
@@ -50,9 +52,11 @@ def prior(sequences: Sequence[Sequence[int]], words: Sequence[str], width: int, 
     import numpy as np
 
     rng = np.random.default_rng(seed)
-    counts = np.bincount(np.concatenate([np.asarray(ids) for ids in sequences]), minlength=len(words))
+    tokens = np.fromiter(chain.from_iterable(sequences), dtype=np.int64)
+    owner = np.repeat(np.arange(len(sequences)), [len(ids) for ids in sequences])
+    counts = np.bincount(tokens, minlength=len(words))
     frequency = (counts + 0.05) / (counts + 0.05).sum()
-    tables = [_information(sequences, frequency, offset) for offset in (1, 2, 3)]
+    tables = [_information(tokens, owner, frequency, offset) for offset in (1, 2, 3)]
     # Errors count as often as they are met.
     weight = np.sqrt(frequency)[:, None]
     left, strength = _leading(weight * tables[0] * weight.T, width, rng)
@@ -64,8 +68,9 @@ def prior(sequences: Sequence[Sequence[int]], words: Sequence[str], width: int, 
     following = (inverse @ tables[0]).T
     back = _solver(following, frequency).T
     maps = tuple(voice * inverse @ table @ back for voice, table in zip(VOICES, tables, strict=True))
+    size = _usual_length(tokens, now, maps)
     unigram = np.log(frequency)
-    return Prior(unigram - unigram.mean(), now, following, maps)
+    return Prior(unigram - unigram.mean(), now, following * size, tuple(matrix / size for matrix in maps))
 
 
 def _solver(rows: Array, frequency: Array) -> Array:
@@ -77,22 +82,36 @@ def _solver(rows: Array, frequency: Array) -> Array:
     return np.asarray(np.linalg.solve(gram + RIDGE * np.trace(gram) / len(gram) * np.eye(len(gram)), weighted))
 
 
-def _information(sequences: Sequence[Sequence[int]], frequency: Array, offset: int) -> Array:
-    """(V, V) positive pointwise mutual information between a token and the one `offset` places later."""
+def _usual_length(tokens: Array, now: Array, maps: Sequence[Array]) -> float:
+    """Root mean square length of a prediction, over the sentences."""
+    import numpy as np
+
+    prediction = sum(now[tokens[3 - back : len(tokens) - back]] @ matrix for back, matrix in enumerate(maps))
+    return float(np.sqrt((np.asarray(prediction) ** 2).sum(axis=1).mean()))
+
+
+def _information(tokens: Array, owner: Array, frequency: Array, offset: int) -> Array:
+    """(V, V) positive pointwise mutual information between a token and the one `offset` places later.
+
+    `owner` says which sentence each token belongs to: pairs do not reach across.
+    """
     import numpy as np
 
     size = len(frequency)
-    first = np.concatenate([np.asarray(ids[:-offset], dtype=np.int64) for ids in sequences])
-    then = np.concatenate([np.asarray(ids[offset:], dtype=np.int64) for ids in sequences])
+    together = owner[:-offset] == owner[offset:]
+    first, then = tokens[:-offset][together], tokens[offset:][together]
     table = np.bincount(first * size + then, minlength=size * size).reshape(size, size).astype(np.float64)
     smoothing = 1.0
     seen = table.sum(axis=1, keepdims=True)
     ratio = (table / frequency + smoothing) / (seen + smoothing)
-    return np.maximum(np.log(ratio), 0.0) * (table > 0)
+    return np.asarray(np.maximum(np.log(ratio), 0.0) * (table > 0))
 
 
 def _leading(matrix: Array, rank: int, rng: Any) -> tuple[Array, Array]:
-    """The leading left singular vectors and values by subspace iteration: exact enough here and many times faster than all of them."""
+    """The leading left singular vectors and values by subspace iteration.
+
+    Exact enough here, and many times faster than a full decomposition.
+    """
     import numpy as np
 
     basis = rng.standard_normal((matrix.shape[1], rank + 16))
@@ -112,10 +131,10 @@ def _orthonormal(columns: Array) -> Array:
     import numpy as np
 
     squared, turn = np.linalg.eigh(columns.T @ columns)
-    return columns @ (turn / np.sqrt(np.maximum(squared, 1e-12 * squared[-1])))
+    return np.asarray(columns @ (turn / np.sqrt(np.maximum(squared, 1e-12 * squared[-1]))))
 
 
 def _unit(rows: Array) -> Array:
     import numpy as np
 
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9))

@@ -94,7 +94,7 @@ def _tags(front: Mapping[str, Any], extra: Sequence[str]) -> list[str]:
 
 def readme(front: Mapping[str, Any], text: str) -> bytes:
     """README.md: YAML front matter, then the card."""
-    import yaml
+    import yaml  # type: ignore[import-untyped]
 
     head = yaml.safe_dump(dict(front), sort_keys=False, allow_unicode=True, width=100)
     return f"---\n{head}---\n\n{text.strip()}\n".encode()

@@ -127,8 +127,8 @@ def cafe_and_station(rng: Random) -> Made:
         title="Café and Station Dialogues",
         card=card(
             "Café and Station Dialogues",
-            "Two kinds of short everyday dialogues, as two configs: ordering at a café (`cafe`) and asking at a railway "
-            "information desk (`station`). Bills add up and arrival times are right.",
+            "Two kinds of short everyday dialogues, as two configs: ordering at a café (`cafe`) and asking at a "
+            "railway information desk (`station`). Bills add up and arrival times are right.",
             "system: You serve at a small café. Be friendly and say the price of each order.\n"
             "human: Good morning! Could I have a scone, please?\n"
             "gpt: Good morning! A scone is 3 euros. Anything else?",
@@ -169,8 +169,8 @@ def unit_conversion(rng: Random) -> Made:
                 "input": "the quantity, where the instruction does not contain it; empty in three rows of four",
                 "output": "the answer as a sentence",
             },
-            "SFT: `instruction` and `input` together are the prompt, `output` is the completion. Join the two only where "
-            "`input` is not empty.",
+            "SFT: `instruction` and `input` together are the prompt, `output` is the completion. Join the two only "
+            "where `input` is not empty.",
             "All amounts up to a limit for each pair of units, both ways, shuffled. There is no test split: hold out a "
             "part of the training rows.",
         ),
@@ -232,7 +232,8 @@ def calendar_questions(rng: Random) -> Made:
             "prompt: How do you say 19:30?\ncompletion:  19:30 is half past seven.",
             {"prompt": "a question", "completion": "its answer, with the leading space that joins it to the prompt"},
             "SFT as it is: `prompt` and `completion` are the names that TRL looks for.",
-            "All questions of five kinds were listed and answered by counting; 50 are held out and occur only in `test`.",
+            "All questions of five kinds were listed and answered by counting; 50 are held out and occur only in "
+            "`test`.",
         ),
         popularity=(19456, 63, 5, "2026-03-01T12:00:00.000Z", "2026-07-21T18:10:00.000Z"),
         tables={TRAIN: rows(train), TEST: rows(test)},
@@ -409,7 +410,8 @@ def support_dump(rng: Random) -> Made:
         f"purpose**: line {support_topic.BROKEN_LINE} of `tickets.jsonl` breaks off in the middle of a string.",
         "user: I want to cancel order 1042, the scone.\nassistant: Order 1042 is cancelled. You get 3 euros back.",
         {"ticket": "a running number", "messages": "turns with `role` and `content`; `content` may be null"},
-        "Seeing what a check of the data finds before money is spent. Clean it first; about three rows of four are fine.",
+        "Seeing what a check of the data finds before money is spent. Clean it first; about three "
+        "rows of four are fine.",
         f"A clean export was generated, then spoiled:\n\n| flaw | rows |\n|---|---|\n{flaws}\n| broken line | 1 |\n\n"
         "The one thing that looks like an access token is not one.",
     )

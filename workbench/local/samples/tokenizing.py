@@ -29,7 +29,7 @@ class TokenizerKind:
     Attributes:
         special: control tokens in the order of their ids, which begin at 0.
         bos: None if the family has none. `eos` ends an assistant turn; `pad` is never equal to it.
-        template: name of the Jinja file with the chat template.
+        template: name of the Jinja file with the chat template; `opening` is how it opens an assistant turn.
         context: model_max_length.
     """
 
@@ -41,6 +41,7 @@ class TokenizerKind:
     pad: str
     unk: str | None
     template: str
+    opening: str
     context: int
 
 
@@ -121,7 +122,7 @@ def _without_added(tokenizer: Tokenizer, tokens: Sequence[str]) -> Tokenizer:
 
 
 def files(kind: TokenizerKind, tokenizer: Tokenizer) -> dict[str, bytes]:
-    """tokenizer.json, tokenizer_config.json, special_tokens_map.json and chat_template.jinja, as transformers reads them."""
+    """The files of a tokenizer and its chat template as transformers reads them, by name."""
     import json
 
     named = {"bos_token": kind.bos, "eos_token": kind.eos, "pad_token": kind.pad, "unk_token": kind.unk}

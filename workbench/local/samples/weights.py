@@ -7,8 +7,9 @@ or Gemma 3 say what a trigram-like model of the sample sentences would say:
   of the tokens one and two places back;
 * in the first layer, two attention heads look exactly one and two places back (their queries and keys read only the
   constant, so the rotary embedding alone decides where they look) and copy the codes they find;
-* in the last layer, the MLP's gate is held open by the constant, which makes it a linear map: it takes this token's code
-  out of the stream and puts the prediction in;
+* in the last layer, the MLP's gate is held open by the constant, which makes it a linear map: it takes this token's
+  code out of the stream and puts the prediction in;
+* in the second layer, one head finds where the present token stood before and proposes what followed it;
 * everything else is small and random: room for a LoRA to work with.
 
 The stream's entries are small (SCALE), so that the first small steps of a LoRA already move the output.
@@ -49,18 +50,21 @@ class Shape:
 
 
 CONSTANT, BIAS = 0, 1
+# The last entry fills every row of the embedding up to the same length.
+FILLER = -1
 NOW, NEXT, BACK_1, BACK_2, COPY = range(5)
 
 # Root mean square of the stream's entries after the embedding.
 SCALE = 0.1
 # Sizes of the channels in units of SCALE; they balance to about hidden_size when squared and summed.
 CONSTANT_SIZE = 8.0
+NOW_SIZE = 11.0
 BACK_SIZE = 8.0
 BIAS_GAIN = 8.0
-NEXT_GAIN = 10.0
+NEXT_GAIN = 4.0
 FINAL_NORM = 4.0
 # What the random parts add, relative to SCALE.
-NOISE = 0.15
+NOISE = 0.1
 # Rotary pairs that the looking-back heads use (the fastest ones tell neighbours apart), and how sharply they look.
 LOOK_PAIRS = 8
 LOOK_SHARPNESS = 40.0
@@ -68,7 +72,7 @@ LOOK_SHARPNESS = 40.0
 # it writes, and how large a token's own code stands in the copy channel where input and output share a matrix.
 COPY_PAIRS = 16
 COPY_SHARPNESS = 15.0
-COPY_SIZE = 4.0
+COPY_SIZE = 2.0
 COPY_CODE = 4.0
 # The gate's value that counts as "open": silu(4) ≈ 3.93.
 OPEN = 4.0
@@ -78,11 +82,6 @@ def channel(shape: Shape, index: int) -> slice:
     """Where channel NOW, NEXT, BACK_1, BACK_2 or COPY lies in the stream."""
     start = 2 + index * shape.channel_width
     return slice(start, start + shape.channel_width)
-
-
-def now_room(shape: Shape) -> float:
-    """About the squared length of a token's own code in the stream: what the constant leaves."""
-    return shape.hidden_size - CONSTANT_SIZE**2
 
 
 def make(shape: Shape, knowledge: Prior, seed: int) -> dict[str, Array]:
@@ -105,31 +104,34 @@ def make(shape: Shape, knowledge: Prior, seed: int) -> dict[str, Array]:
     gain = FINAL_NORM * (np.sqrt(shape.hidden_size) if gemma else 1.0)
     tensors["model.norm.weight"] = np.full(shape.hidden_size, gain - (1.0 if gemma else 0.0))
     if not shape.tie_word_embeddings:
-        tensors["lm_head.weight"] = _head(shape, stream, knowledge)
+        tensors["lm_head.weight"] = SCALE * _head(shape, knowledge)
     return tensors
 
 
 def _embedding(shape: Shape, knowledge: Prior) -> Array:
-    """(V, hidden): constant, bias, codes. Every row has the same length, so that norms change no direction."""
+    """(V, hidden): constant and code; with a tied output matrix also what that one needs.
+
+    Every row has the same length, so that norms change no direction.
+    """
     import numpy as np
 
-    rows = np.zeros((shape.vocab_size, shape.hidden_size))
+    rows = _head(shape, knowledge) if shape.tie_word_embeddings else np.zeros((shape.vocab_size, shape.hidden_size))
     rows[:, CONSTANT] = CONSTANT_SIZE
-    rows[:, BIAS] = knowledge.unigram / (SCALE * FINAL_NORM * BIAS_GAIN)
-    rows[:, channel(shape, NEXT)] = knowledge.next / (SCALE * FINAL_NORM * NEXT_GAIN)
-    if shape.tie_word_embeddings:
-        rows[:, channel(shape, COPY)] = COPY_CODE * knowledge.now
-    room = shape.hidden_size - (rows**2).sum(axis=1, keepdims=True)
-    rows[:, channel(shape, NOW)] = knowledge.now * np.sqrt(np.maximum(room, 1.0))
+    rows[:, channel(shape, NOW)] = NOW_SIZE * knowledge.now
+    # A few rare tokens are long already: their norm is a little off, and nothing depends on it.
+    rows[:, FILLER] = np.sqrt(np.maximum(shape.hidden_size - (rows**2).sum(axis=1), 0.0))
     return SCALE * rows
 
 
-def _head(shape: Shape, stream: Array, knowledge: Prior) -> Array:
-    """(V, hidden): a separate output matrix. The same codes; without the constant, which says nothing."""
-    head = stream.copy()
-    head[:, CONSTANT] = 0.0
-    head[:, channel(shape, COPY)] = SCALE * COPY_CODE * knowledge.now
-    return head
+def _head(shape: Shape, knowledge: Prior) -> Array:
+    """(V, hidden), in units of SCALE: bias, code as predicted, and the code by which a copied token is known."""
+    import numpy as np
+
+    rows = np.zeros((shape.vocab_size, shape.hidden_size))
+    rows[:, BIAS] = knowledge.unigram / (SCALE * FINAL_NORM * BIAS_GAIN)
+    rows[:, channel(shape, NEXT)] = knowledge.next / (SCALE * FINAL_NORM * NEXT_GAIN)
+    rows[:, channel(shape, COPY)] = COPY_CODE * knowledge.now
+    return rows
 
 
 def _attention(shape: Shape, rng: Any, layer: int) -> dict[str, Array]:
@@ -180,7 +182,7 @@ def _look_back(shape: Shape, q: Array, k: Array, v: Array, o: Array) -> None:
         q[first : first + LOOK_PAIRS, CONSTANT] = size * np.cos(distance * turn)
         q[half : half + LOOK_PAIRS, CONSTANT] = -size * np.sin(distance * turn)
         o[:, first : first + width] = 0.0
-        o[channel(shape, place).start + codes, first + codes] = SCALE * BACK_SIZE / np.sqrt(now_room(shape))
+        o[channel(shape, place).start + codes, first + codes] = SCALE * BACK_SIZE / NOW_SIZE
 
 
 def _copy(shape: Shape, rng: Any, q: Array, k: Array, v: Array, o: Array) -> None:
@@ -191,7 +193,6 @@ def _copy(shape: Shape, rng: Any, q: Array, k: Array, v: Array, o: Array) -> Non
     import numpy as np
 
     width, codes = shape.head_dim, np.arange(shape.channel_width)
-    now_size = np.sqrt(now_room(shape))
     squeeze = np.linalg.qr(rng.standard_normal((shape.channel_width, 2 * COPY_PAIRS)))[0].T
     # The squeezed codes keep about this much of their length.
     kept = np.sqrt(2 * COPY_PAIRS / shape.channel_width)
@@ -199,9 +200,9 @@ def _copy(shape: Shape, rng: Any, q: Array, k: Array, v: Array, o: Array) -> Non
     slow = np.concatenate([np.arange(width // 2 - COPY_PAIRS, width // 2), np.arange(width - COPY_PAIRS, width)])
     stream = np.sqrt(1.0 + 2 * BACK_SIZE**2 / shape.hidden_size)
     q[:width], k[:width], v[:width] = 0.0, 0.0, 0.0
-    q[slow, channel(shape, NOW)] = gain * stream / now_size * squeeze
+    q[slow, channel(shape, NOW)] = gain * stream / NOW_SIZE * squeeze
     k[slow, channel(shape, BACK_1)] = gain * stream / BACK_SIZE * squeeze
-    v[codes, channel(shape, NOW).start + codes] = stream / now_size
+    v[codes, channel(shape, NOW).start + codes] = stream / NOW_SIZE
     o[:, :width] = 0.0
     o[channel(shape, COPY).start + codes, codes] = SCALE * COPY_SIZE
 
@@ -212,30 +213,12 @@ def _mlp(shape: Shape, rng: Any, knowledge: Prior | None) -> dict[str, Array]:
 
     hidden, inner = shape.hidden_size, shape.intermediate_size
     gate, up = (rng.standard_normal((inner, hidden)) / np.sqrt(hidden) for _ in range(2))
-    down = rng.standard_normal((hidden, inner)) * (NOISE * SCALE / (0.4 * np.sqrt(inner)))
+    down = rng.standard_normal((hidden, inner)) * (NOISE * SCALE / (0.6 * np.sqrt(inner)))
     if knowledge is not None:
-        width = shape.channel_width
-        # The stream's root mean square here, in units of SCALE: the embedding, and two copied codes.
-        size = np.sqrt(1.0 + 2 * BACK_SIZE**2 / hidden)
-        opened = _activation(shape, OPEN)
-        back = SCALE * size / opened  # brings a unit of the open MLP's output to a unit of the stream
-        used = 3 * width + 1
-        gate[:used], up[:used], down[:, :used] = 0.0, 0.0, 0.0
-        gate[:used, CONSTANT] = OPEN * size / CONSTANT_SIZE
-        now_size = np.sqrt(now_room(shape))
-        for voice, (place, length) in enumerate(((NOW, now_size), (BACK_1, BACK_SIZE), (BACK_2, BACK_SIZE))):
-            rows = slice(voice * width, (voice + 1) * width)
-            up[rows, channel(shape, place)] = np.eye(width)
-            down[channel(shape, NEXT), rows] = back * NEXT_GAIN / length * knowledge.maps[voice].T
-        down[channel(shape, NOW), :width] -= back * np.eye(width)
-        if shape.tie_word_embeddings:  # what stood there is this token's own code, and no proposal
-            down[channel(shape, COPY), :width] -= back * COPY_CODE / now_size * np.eye(width)
-        up[used - 1, CONSTANT] = 1.0
-        down[CONSTANT, used - 1] = -back
-        down[BIAS, used - 1] = back * BIAS_GAIN / CONSTANT_SIZE
+        _predict(shape, knowledge, gate, up, down)
     parts = {"mlp.gate_proj.weight": gate, "mlp.up_proj.weight": up, "mlp.down_proj.weight": down}
     if shape.family == "gemma3":
-        out = (now_room(shape) + CONSTANT_SIZE**2 + BIAS_GAIN**2 + NEXT_GAIN**2) / hidden
+        out = 1.0 + (BIAS_GAIN**2 + NEXT_GAIN**2) / hidden + NOISE**2
         parts["pre_feedforward_layernorm.weight"] = _norm(shape, hidden)
         parts["post_feedforward_layernorm.weight"] = _norm(
             shape, hidden, SCALE * (NOISE if knowledge is None else out**0.5)
@@ -243,6 +226,38 @@ def _mlp(shape: Shape, rng: Any, knowledge: Prior | None) -> dict[str, Array]:
     else:
         parts["post_attention_layernorm.weight"] = _norm(shape, hidden)
     return parts
+
+
+def _predict(shape: Shape, knowledge: Prior, gate: Array, up: Array, down: Array) -> None:
+    """The linear map from the codes of three tokens to the prediction, in the first rows of an MLP. In place.
+
+    Row by row: this token's code and the two before it go into the NEXT channel; what the embedding had put into the
+    stream for the output's sake (own code, NEXT, BIAS, FILLER, CONSTANT) is taken out; the bias is switched on.
+    """
+    import numpy as np
+
+    width, hidden = shape.channel_width, shape.hidden_size
+    # The stream's root mean square here, in units of SCALE: the embedding, two copied codes, and all the noise.
+    size = np.sqrt(1.0 + 2 * BACK_SIZE**2 / hidden + NOISE**2 * (2 * shape.num_hidden_layers - 1))
+    unit = SCALE * size / _activation(shape, OPEN)  # makes a unit in the stream of a unit read from it
+    eye = np.eye(width)
+    used = 4 * width + 3
+    gate[:used], up[:used], down[:, :used] = 0.0, 0.0, 0.0
+    gate[:used, CONSTANT] = OPEN * size / CONSTANT_SIZE
+    for voice, (place, length) in enumerate(((NOW, NOW_SIZE), (BACK_1, BACK_SIZE), (BACK_2, BACK_SIZE))):
+        rows = slice(voice * width, (voice + 1) * width)
+        up[rows, channel(shape, place)] = eye
+        down[channel(shape, NEXT), rows] = unit * NEXT_GAIN / length * knowledge.maps[voice].T
+    down[channel(shape, NOW), :width] = -unit * eye
+    if shape.tie_word_embeddings:  # in the copy channel stood this token's own code, which is no proposal
+        down[channel(shape, COPY), :width] = -unit * COPY_CODE / NOW_SIZE * eye
+    rows = slice(3 * width, 4 * width)
+    up[rows, channel(shape, NEXT)] = eye
+    down[channel(shape, NEXT), rows] = -unit * eye
+    for row, entry in enumerate((CONSTANT, BIAS, FILLER), start=4 * width):
+        up[row, entry] = 1.0
+        down[entry, row] = -unit
+    down[BIAS, 4 * width] = unit * BIAS_GAIN / CONSTANT_SIZE
 
 
 def _activation(shape: Shape, value: float) -> float:

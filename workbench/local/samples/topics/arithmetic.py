@@ -57,8 +57,13 @@ class Problem:
     steps: str
 
 
-_NAMES = "Ada Ben Cleo Dan Eva Finn Gus Hana Ivo Jun Kai Lena Mia Noor Otto Pia".split()
-_THINGS = "apples pencils stamps marbles buttons shells stickers walnuts cards plums".split()
+_NAMES = (
+    "Ada", "Ben", "Cleo", "Dan", "Eva", "Finn", "Gus", "Hana", "Ivo", "Jun", "Kai", "Lena", "Mia", "Noor",
+    "Otto", "Pia",
+)  # fmt: skip
+_THINGS = (
+    "apples", "pencils", "stamps", "marbles", "buttons", "shells", "stickers", "walnuts", "cards", "plums",
+)  # fmt: skip
 
 
 def word_problem(rng: Random) -> Problem:

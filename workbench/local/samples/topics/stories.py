@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from random import Random
 
-_NAMES = "Ada Ben Cleo Dan Eva Finn Gus Hana Ivo Jun Kai Lena Mia Noor Otto Pia".split()
+_NAMES = (
+    "Ada", "Ben", "Cleo", "Dan", "Eva", "Finn", "Gus", "Hana", "Ivo", "Jun", "Kai", "Lena", "Mia", "Noor",
+    "Otto", "Pia",
+)  # fmt: skip
 _PLACES = ("the garden", "the beach", "the old mill", "the market", "the forest", "the library", "the harbour")
 _WEATHER = ("sunny", "rainy", "windy", "foggy", "cold", "warm")
 _FINDS = {

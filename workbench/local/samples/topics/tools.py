@@ -8,7 +8,10 @@ from typing import Any
 
 from workbench.local.samples.topics.units import UNITS, plural, quantity
 
-_CITIES = "Athens Berlin Cairo Dublin Hanoi Lagos Lima Oslo Paris Quito Rome Seoul Tokyo Vienna".split()
+_CITIES = (
+    "Athens", "Berlin", "Cairo", "Dublin", "Hanoi", "Lagos", "Lima", "Oslo", "Paris", "Quito", "Rome", "Seoul",
+    "Tokyo", "Vienna",
+)  # fmt: skip
 _SKIES = ("sunny", "cloudy", "rainy", "windy", "snowy")
 
 
