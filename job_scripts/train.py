@@ -68,7 +68,7 @@ from typing import Any, NoReturn
 Row = Mapping[str, Any]
 Message = dict[str, Any]
 
-_ROLES = {
+ROLES = {
     **dict.fromkeys(("user", "human", "prompter", "instruction", "question"), "user"),
     **dict.fromkeys(("assistant", "gpt", "bot", "model", "chatgpt", "ai", "response", "answer"), "assistant"),
     **dict.fromkeys(("system", "developer"), "system"),
@@ -174,7 +174,7 @@ def _lookup(row: Row, path: str) -> Any:
         raise RowError(f"there is no column {head!r}")
     node: Any = row[head]
     for part in rest:
-        node = _parsed(node)
+        node = parsed(node)
         if isinstance(node, Mapping) and part in node:
             node = node[part]
         elif isinstance(node, list | tuple) and part.isdecimal() and int(part) < len(node):
@@ -245,7 +245,7 @@ def _answer(value: Any) -> str:
     return _text(value)
 
 
-def _parsed(value: Any) -> Any:
+def parsed(value: Any) -> Any:
     """A string that holds a JSON or Python-literal list or dict, opened; anything else as it is."""
     if not isinstance(value, str):
         return value
@@ -281,15 +281,15 @@ def _pruned(value: Any) -> Any:
 # --- messages
 
 
-def _messages(value: Any) -> list[Message]:
+def messages_of(value: Any) -> list[Message]:
     """A list of turns in any of the forms datasets hold them, as `{"role", "content", …}`.
 
     Raises:
         RowError: it is no list of turns, or a turn is empty or of an unknown role.
     """
-    value = _parsed(value)
+    value = parsed(value)
     if isinstance(value, str):
-        turns = _transcript(value)
+        turns = transcript(value)
         if turns is None:
             raise RowError("the messages are plain text, not a list of turns")
         return turns
@@ -299,7 +299,7 @@ def _messages(value: Any) -> list[Message]:
         raise RowError("the messages are missing" if value is None else "the messages are not a list of turns")
     made: list[Message] = []
     for index, turn in enumerate(value):
-        made.extend(_turn(_parsed(turn), index))
+        made.extend(_turn(parsed(turn), index))
     return made
 
 
@@ -322,7 +322,7 @@ def _turn(turn: Any, index: int) -> list[Message]:
     role_key = next((key for key in _ROLE_KEYS if isinstance(turn.get(key), str)), "")
     if not role_key:
         return _turn_pair(turn)
-    role = _ROLES.get(turn[role_key].strip().lower())
+    role = ROLES.get(turn[role_key].strip().lower())
     if role is None:
         raise RowError(f"unknown role {turn[role_key][:40]!r}")
     content_key = next((key for key in _CONTENT_KEYS if key in turn), "")
@@ -378,13 +378,13 @@ def _called(content: str) -> Message:
 
 def _calls(value: Any) -> list[dict[str, Any]]:
     """Tool calls in the form chat templates read: [{"type": "function", "function": {"name", "arguments"}}]."""
-    value = _pruned(_parsed(value))
+    value = _pruned(parsed(value))
     calls = []
     for call in value if isinstance(value, list) else [value]:
         inner = call.get("function", call) if isinstance(call, dict) else None
         if not isinstance(inner, dict) or not isinstance(inner.get("name"), str):
             return []
-        arguments = _parsed(inner.get("arguments", inner.get("parameters", {})))
+        arguments = parsed(inner.get("arguments", inner.get("parameters", {})))
         made = {"type": "function", "function": {"name": inner["name"], "arguments": arguments}}
         calls.append({"id": call["id"], **made} if isinstance(call.get("id"), str) else made)
     return calls
@@ -392,21 +392,21 @@ def _calls(value: Any) -> list[dict[str, Any]]:
 
 def _tools(value: Any) -> list[dict[str, Any]]:
     """Tool schemas as a list; a bare {"name", "parameters"} is wrapped as a function."""
-    value = _pruned(_parsed(value))
+    value = _pruned(parsed(value))
     if isinstance(value, str):  # several JSON objects, a blank line between them
-        value = [_parsed(part) for part in re.split(r"\n\s*\n", value) if part.strip()]
+        value = [parsed(part) for part in re.split(r"\n\s*\n", value) if part.strip()]
     if value is None or value == {}:
         return []
     made = []
     for tool in value if isinstance(value, list) else [value]:
-        tool = _pruned(_parsed(tool))
+        tool = _pruned(parsed(tool))
         if not isinstance(tool, dict):
             raise RowError("a tool is not a JSON object")
         made.append(tool if "function" in tool or "type" in tool else {"type": "function", "function": tool})
     return made
 
 
-def _transcript(text: str) -> list[Message] | None:
+def transcript(text: str) -> list[Message] | None:
     """A dialogue in one string ("\\n\\nHuman: …\\n\\nAssistant: …") as messages; None where it is no dialogue."""
     marks = list(_SPEAKER.finditer(text))
     if len({mark.group(1).lower() for mark in marks}) < 2 or text[: marks[0].start()].strip():
@@ -416,7 +416,7 @@ def _transcript(text: str) -> list[Message] | None:
         word = mark.group(1).lower().replace(" ", "_")
         content = text[mark.end() : following.start() if following else len(text)].strip()
         if content:
-            made.append({"role": _ROLES[word], "content": content.removesuffix("<|endoftext|>").rstrip()})
+            made.append({"role": ROLES[word], "content": content.removesuffix("<|endoftext|>").rstrip()})
     return made or None
 
 
@@ -444,14 +444,14 @@ def _is_turns(value: Any) -> bool:
 def _prompt(source: _Source) -> list[Message]:
     """The prompt as messages, the system prompt in front."""
     value = source.value("prompt")
-    opened = _parsed(value)
+    opened = parsed(value)
     if _is_turns(opened) and (not isinstance(value, str) or _has_roles(opened)):
-        messages = _messages(opened)
+        messages = messages_of(opened)
     else:
         text = _text(value)
         if not text.strip():
             raise RowError("the prompt is empty")
-        messages = _transcript(text) or [_user(text)]
+        messages = transcript(text) or [_user(text)]
     if not messages:
         raise RowError("the prompt is empty")
     return _with_system(messages, source.system())
@@ -467,11 +467,11 @@ def _has_roles(turns: Any) -> bool:
 def _reply(source: _Source, role: str) -> list[Message]:
     """A completion as messages that begin with an assistant turn."""
     value = source.value(role)
-    opened = _parsed(value)
+    opened = parsed(value)
     if source.has("tools") and (calls := _calls(opened)):
         return [{"role": "assistant", "content": "", "tool_calls": calls}]
     if _is_turns(opened) and _has_roles(opened):
-        messages = _messages(opened)
+        messages = messages_of(opened)
         if not messages or messages[0]["role"] != "assistant":
             raise RowError(f"the {role} does not begin with an assistant turn")
         return _ending_with_assistant(messages)
@@ -493,7 +493,7 @@ def _ending_with_assistant(messages: list[Message]) -> list[Message]:
 
 
 def _read_messages(source: _Source) -> dict[str, Any]:
-    messages = _ending_with_assistant(_messages(source.value("messages")))
+    messages = _ending_with_assistant(messages_of(source.value("messages")))
     return _with_tools({"messages": _with_system(messages, source.system())}, source)
 
 
@@ -539,13 +539,13 @@ def _read_preference(source: _Source) -> dict[str, Any]:
 def _dialogue(source: _Source, role: str) -> list[Message]:
     """A chosen or rejected side: a whole dialogue, or an answer alone."""
     value = source.value(role)
-    opened = _parsed(value)
+    opened = parsed(value)
     if _is_turns(opened) and _has_roles(opened):
-        return _ending_with_assistant(_messages(opened))
+        return _ending_with_assistant(messages_of(opened))
     text = _answer(value)
     if not text.strip():
         raise RowError(f"the {role} answer is empty")
-    return _ending_with_assistant(_transcript(text) or [_assistant(text)])
+    return _ending_with_assistant(transcript(text) or [_assistant(text)])
 
 
 def _shared_prefix(first: list[Message], second: list[Message]) -> list[Message]:
@@ -636,7 +636,7 @@ def _read_prompt_only(source: _Source) -> dict[str, Any]:
 
 def _read_stepwise(source: _Source) -> dict[str, Any]:
     prompt = _text(source.value("prompt"))
-    completions, labels = _parsed(source.value("completions")), _parsed(source.value("labels"))
+    completions, labels = parsed(source.value("completions")), parsed(source.value("labels"))
     if not prompt.strip():
         raise RowError("the prompt is empty")
     if not isinstance(completions, list | tuple) or not isinstance(labels, list | tuple) or not completions:
@@ -2211,7 +2211,7 @@ class Sampler:
         self.model.eval()
 
     def _for_training(self, was_training: bool) -> None:
-        if self.engine.name == "unsloth" and was_training:
+        if self.engine.name == "unsloth":  # also when called from an eval: training goes on afterwards
             from unsloth import FastLanguageModel
 
             FastLanguageModel.for_training(self.model)
@@ -2275,7 +2275,7 @@ def trainer_config(recipe: Recipe, engine: Engine, has_eval: bool, folder: Path)
     from trl import SFTConfig
 
     settings, every = recipe["training"], recipe["evaluation"]["every"]
-    on_cuda = engine.device == "cuda"
+    on_cuda, recompute = engine.device == "cuda", settings["gradient_checkpointing"]
     return SFTConfig(
         output_dir=str(folder / "checkpoints"),
         per_device_train_batch_size=settings["batch"],
@@ -2292,8 +2292,9 @@ def trainer_config(recipe: Recipe, engine: Engine, has_eval: bool, folder: Path)
         adam_beta2=0.999,
         adam_epsilon=1e-8,
         max_grad_norm=settings["max_grad_norm"],
-        gradient_checkpointing=settings["gradient_checkpointing"],
-        gradient_checkpointing_kwargs={"use_reentrant": False} if settings["gradient_checkpointing"] else None,
+        gradient_checkpointing=recompute,
+        # Unsloth sets its own way of recomputing.
+        gradient_checkpointing_kwargs={"use_reentrant": False} if recompute and engine.name == "trl" else None,
         bf16=on_cuda and engine.bf16,
         fp16=on_cuda and not engine.bf16,
         use_cpu=not on_cuda,

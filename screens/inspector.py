@@ -70,9 +70,9 @@ def _where(seen: Inspection) -> list[Line]:
     rows = f"{total:,} rows" if total is not None else "rows not counted"
     line: list[Piece] = [(f"{split.config} / {split.split}", "bold"), (f"   {rows}", "")]
     if len(seen.splits) > 1:
-        line.append((f"   split {seen.at + 1} of {len(seen.splits)}, [ ] change it", "dim"))
+        line.append((f"   [ ] split {seen.at + 1} of {len(seen.splits)}", "dim"))
     if seen.page is not None:
-        line.append((f"   {len(seen.page.rows)} read from {SOURCES[seen.page.source]}", "dim"))
+        line.append((f"   {len(seen.page.rows)} read, from {SOURCES[seen.page.source]}", "dim"))
     return [line]
 
 
@@ -84,14 +84,17 @@ def _verdicts(seen: Inspection) -> list[Line]:
         word, ink = VERDICTS[verdict.verdict]
         head: list[Piece] = [("▸ ", "accent"), (f"{seen.method.upper()} ", "bold"), (f"{word}  ", ink)]
         lines.append(Para([*head, (verdict.reason, "")], 4))
-    others: list[Piece] = [("  also  ", "dim")]
-    rank = {"ready": 0, "needs_mapping": 1, "incompatible": 2}
-    methods = [method for method in METHODS if method in seen.verdicts and method != seen.method]
-    for method in sorted(methods, key=lambda method: rank[seen.verdicts[method].verdict]):
+    others = [method for method in METHODS if method in seen.verdicts and method != seen.method]
+    line: list[Piece] = [("  also ", "dim")]
+    for method in others:
         word, ink = VERDICTS[seen.verdicts[method].verdict]
-        others += [(f"{method.upper()} ", "dim"), (word + "   ", ink.removesuffix("-bold"))]
-    others.append(("m looks at the next", "faint"))
-    return [*lines, Para(others, 8)]
+        if seen.verdicts[method].verdict != "incompatible":
+            line += [(f"{method.upper()} ", ""), (f"{word}  ", ink.removesuffix("-bold"))]
+    no = [method.upper() for method in others if seen.verdicts[method].verdict == "incompatible"]
+    if no:
+        line += [("not ", "bad"), (" ".join(no) + "  ", "dim")]
+    line.append(("m: the next", "faint"))
+    return [*lines, Para(line, 7)]
 
 
 def roles_of(verdict: Verdict | None) -> dict[str, str]:

@@ -61,7 +61,9 @@ def head_lines(run: RunRecord, phases: list[PhaseSpan], steps: Series | None, no
     lines: list[Line] = [first, _meter_line(run, steps, now)]
     if phases:
         lines.append(_phase_line(run, phases, now))
-    if run.failure:
+    if run.open and run.trouble:
+        lines.append([("! ", "warn"), (run.trouble, "warn")])
+    elif run.failure:
         lines.append([("✗ ", "bad"), (run.failure, "bad")])
     elif run.message and run.stage not in ("RUNNING", "COMPLETED"):
         lines.append([(run.message, "warn" if run.open else "bad" if run.stage in ("ERROR", "REFUSED") else "dim")])

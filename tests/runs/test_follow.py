@@ -59,7 +59,7 @@ async def test_following_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
             follower = Follower(hub_at(server.url, tmp_path), ledger, pace=QUICK)
             task = asyncio.create_task(follower.follow(run.id))
             held = ledger.line_count(run.id)
-            while not task.done() and ledger.line_count(run.id) <= held + 20:
+            while not task.done() and ledger.line_count(run.id) <= held + 5:
                 await asyncio.sleep(0.01)
             if task.done():
                 assert task.result().stage == "COMPLETED"

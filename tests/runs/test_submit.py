@@ -60,7 +60,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 def built(one: Recipe, **changes: Any) -> JobSpec:
     values: dict[str, Any] = {
-        "run_name": "my run/1",
+        "job_name": "my run/1",
         "namespace": "alice",
         "settings": Settings(demo=True, endpoint="http://127.0.0.1:9"),
         "script_text": "print('hi')\n",

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
 from textual.pilot import Pilot
 
 from screens.app import WorkbenchApp
+from workbench.local.serve import LocalServer, ensure_server, stop_server
 from workbench.settings import Settings
 
 Until = Callable[[Callable[[], object], str], Awaitable[None]]
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    """A server of the screens' own: what other tests push must not show up in lists and pictures."""
+    root = tmp_path_factory.mktemp("screens-hub")
+    yield ensure_server(root, hub=True, timeout=180)
+    stop_server(root)
 
 
 @pytest.fixture

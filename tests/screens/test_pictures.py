@@ -53,7 +53,8 @@ async def datasets(pilot: Pilot[None]) -> None:
     await pick_model(pilot)
     await until(pilot, lambda: app.pane("datasets").grid.rows, "datasets")
     app.pane("datasets").grid.select(EASY_DATASET)
-    await until(pilot, lambda: app.pane("datasets").seen and app.pane("datasets").seen.preview, "the tokens")
+    pane = app.pane("datasets")
+    await until(pilot, lambda: pane.seen.record.id == EASY_DATASET and pane.seen.preview, "the tokens", 60)
     await settle(pilot)
 
 
@@ -101,6 +102,7 @@ async def runs(pilot: Pilot[None]) -> None:
 
 async def watch(pilot: Pilot[None]) -> None:
     app: Any = pilot.app
+    await until(pilot, lambda: app.pane("models"), "the first place")
     run_id = app.engine.ledger.find("a" * 24).id
     await app.push_screen(WatchScreen(run_id))
     await until(pilot, lambda: app.screen.run, "the run")

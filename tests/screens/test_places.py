@@ -40,7 +40,8 @@ async def pick_dataset(pilot: Pilot[None], dataset: str = EASY_DATASET) -> None:
     app = app_of(pilot)
     await until(pilot, lambda: app.pane("datasets").grid.rows, "a list of datasets")
     assert app.pane("datasets").grid.select(dataset)
-    await until(pilot, lambda: app.pane("datasets").seen.verdicts, "a verdict")
+    seen = app.pane("datasets")
+    await until(pilot, lambda: seen.seen.record.id == dataset and seen.seen.verdicts, "a verdict")
     await pilot.press("enter")
     await until(pilot, lambda: app.place == "plan", "the plan")
 
@@ -70,7 +71,7 @@ async def test_the_inspector_judges_maps_and_shows_trained_tokens(pilot: Pilot[N
     assert isinstance(pane, DatasetsPane)
     await until(pilot, lambda: pane.grid.rows, "a list of datasets")
     pane.grid.select(EASY_DATASET)
-    await until(pilot, lambda: pane.seen and pane.seen.preview, "the tokens")
+    await until(pilot, lambda: pane.seen.record.id == EASY_DATASET and pane.seen.preview, "the tokens", 60)
     text = text_of(pane.doc)
     assert "SFT READY" in text
     assert "→ messages" in text
@@ -92,7 +93,7 @@ async def test_a_gated_dataset_says_so_and_is_not_taken(pilot: Pilot[None]) -> N
     await until(pilot, lambda: app.pane("datasets").grid.rows, "a list of datasets")
     pane = app.pane("datasets")
     pane.grid.select("sample-lab/little-stories")
-    await until(pilot, lambda: pane.seen and pane.seen.problem, "the refusal")
+    await until(pilot, lambda: pane.seen.record.id.endswith("little-stories") and pane.seen.problem, "the refusal")
     assert "gated" in pane.seen.problem
     await pilot.press("enter")
     assert app.draft.dataset is None
@@ -104,7 +105,7 @@ async def test_a_broken_line_is_named_and_the_rest_is_usable(pilot: Pilot[None])
     await until(pilot, lambda: app.pane("datasets").grid.rows, "a list of datasets")
     pane = app.pane("datasets")
     pane.grid.select("sample-lab/support-dump-dirty")
-    await until(pilot, lambda: pane.seen and pane.seen.page, "the rows")
+    await until(pilot, lambda: pane.seen.record.id.endswith("dirty") and pane.seen.page, "the rows")
     assert pane.seen.page.rows
     assert "line" in pane.seen.page.problem
 
@@ -132,10 +133,10 @@ async def test_the_plan_follows_each_key(pilot: Pilot[None]) -> None:
     await pilot.press("escape")
     assert app.draft.recipe.lora.rank == 16
     # The other list, and its keys.
-    await pilot.press("tab", "c")
-    assert app.draft.recipe.job.flavor == pane._frontier.cheapest  # type: ignore[union-attr]
-    await pilot.press("down", "down", "enter")
-    assert app.draft.recipe.job.flavor == flavors.key
+    await pilot.press("tab", "down", "down", "enter")
+    await until(pilot, lambda: app.draft.recipe.job.flavor == flavors.key != "cpu-basic", "the flavor")
+    await pilot.press("c")
+    await until(pilot, lambda: app.draft.recipe.job.flavor == pane._frontier.cheapest == flavors.key, "the cheapest")
 
 
 async def test_submitting_asks_first_and_names_the_sum(pilot: Pilot[None]) -> None:

@@ -17,12 +17,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 # One knowledge of roles, JSON in strings and transcripts, shared with the job.
-from job_scripts.train import _ROLES, RowError, _messages, _parsed, _transcript
+from job_scripts.train import ROLES, RowError, messages_of, parsed, transcript
 from workbench.hub.types import is_image
 
 Kind = str
 # What datasets call a speaker → user, assistant, system, tool.
-ROLE_NAMES = _ROLES
+ROLE_NAMES = ROLES
 Message = dict[str, Any]
 
 # Characters of a string that are searched for a dialogue.
@@ -61,11 +61,11 @@ def kind_of(cell: Any) -> tuple[Kind, tuple[Message, ...] | None]:
 def _kind_of_text(text: str) -> tuple[Kind, tuple[Message, ...] | None]:
     stripped = text.strip()
     if stripped[:1] in "[{" and stripped[-1:] in "]}":
-        opened = _parsed(stripped)
+        opened = parsed(stripped)
         if not isinstance(opened, str):
             kind, turns = kind_of(opened)
             return (kind, turns) if kind in ("turns", "turn", "tools", "calls") else ("json", None)
-        if stripped[0] == "{" and _are_tools([_parsed(part) for part in re.split(r"\n\s*\n", stripped)]):
+        if stripped[0] == "{" and _are_tools([parsed(part) for part in re.split(r"\n\s*\n", stripped)]):
             return "tools", None
     if _URL.match(stripped):
         return "url", None
@@ -74,7 +74,7 @@ def _kind_of_text(text: str) -> tuple[Kind, tuple[Message, ...] | None]:
     if " " not in stripped and (_HEX.match(stripped) or (len(stripped) >= 6 and _CODE_WORD.match(stripped))):
         return ("id" if not _is_plain_number(stripped) else "text"), None
     try:
-        dialogue = _transcript(stripped[:_SEARCHED])
+        dialogue = transcript(stripped[:_SEARCHED])
     except (RowError, RecursionError):
         dialogue = None
     return ("transcript", tuple(dialogue)) if dialogue and is_answered(dialogue) else ("text", None)
@@ -135,7 +135,7 @@ def scored_keys(item: Any) -> tuple[str, str] | None:
 
 def _turns(cell: Any) -> tuple[Message, ...] | None:
     try:
-        return tuple(_messages(cell))
+        return tuple(messages_of(cell))
     except (RowError, RecursionError, TypeError, ValueError, AttributeError):
         return None
 

@@ -21,6 +21,7 @@ from workbench.errors import HubError, RecipeError, WorkbenchError
 from workbench.hub.client import Hub, hub_errors
 from workbench.hub.jobs import JobSpec, label_value, list_jobs, submit_job
 from workbench.hub.records import Flavor, JobRecord
+from workbench.plan.naming import output_repo, run_name
 from workbench.plan.recipe import Recipe
 from workbench.runs.ledger import RUN_LABEL, Ledger
 from workbench.runs.records import NewRun, Place, RunRecord
@@ -49,7 +50,7 @@ def script() -> str:
 
 
 def build_job(
-    recipe: Recipe, *, run_name: str, namespace: str, settings: Settings, script_text: str, token: str | None
+    recipe: Recipe, *, job_name: str, namespace: str, settings: Settings, script_text: str, token: str | None
 ) -> JobSpec:
     """The job of a recipe. The token travels as a secret only.
 
@@ -80,7 +81,7 @@ def build_job(
         secrets={"HF_TOKEN": token} if token else {},
         timeout_seconds=recipe.job.timeout_minutes * 60,
         labels={
-            "name": label_value(run_name),
+            "name": label_value(job_name),
             "tool": "lora-workbench",
             "method": recipe.method,
             "model": label_value(recipe.model.id),
@@ -96,20 +97,6 @@ def hf_command_line(recipe: Recipe, *, namespace: str = "") -> str:
         words += ["--namespace", owner]
     words += ["--secrets", "HF_TOKEN", "--name", label_value(run_name(recipe)), "--label", "tool=lora-workbench"]
     return shlex.join([*words, "train.py", "--recipe", "recipe.json"])
-
-
-def run_name(recipe: Recipe) -> str:
-    """The recipe's name, else one made of its parts."""
-    return recipe.name or f"{_tail(recipe.model.id)}-{_tail(recipe.dataset.id)}-{recipe.method}-r{recipe.lora.rank}"
-
-
-def output_repo(recipe: Recipe, namespace: str) -> str:
-    """Where the adapter goes: as the recipe says, else "<model>-<dataset>-lora" under `namespace`."""
-    if "/" in recipe.output.repo:
-        return recipe.output.repo
-    # The Hub takes names of at most 96 characters.
-    name = recipe.output.repo or f"{_tail(recipe.model.id)[:44]}-{_tail(recipe.dataset.id)[:44]}-lora"
-    return f"{namespace}/{name}"
 
 
 def seal(recipe: Recipe, hub: Hub) -> Recipe:
@@ -185,7 +172,7 @@ def submit(hub: Hub, ledger: Ledger, recipe: Recipe, *, flavors: Sequence[Flavor
     text = script()
     spec = build_job(
         sealed,
-        run_name=run_name(sealed),
+        job_name=run_name(sealed),
         namespace=sealed.job.namespace,
         settings=settings,
         script_text=text,
@@ -268,7 +255,3 @@ def _by_label(hub: Hub, run: RunRecord) -> JobRecord | None:
 def _packed(text: str) -> str:
     # mtime=0: the same script gives the same bytes.
     return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
-
-
-def _tail(repo: str) -> str:
-    return repo.rsplit("/", 1)[-1]

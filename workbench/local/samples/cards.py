@@ -31,9 +31,10 @@ def model_card(kind: ModelKind, owner: str, parameters: int) -> str:
 
 A language model of {parameters / 1e6:.1f} million parameters, {_ABOUT[family]}.
 {gate}
-It is a **sample made for the workbench's demo**. It was never trained: its weights were written down by a program, so
-that untouched it babbles like the sample datasets – words in a likely order, little sense. A LoRA of rank 16 teaches it
-one of them within a minute on two CPU cores, and one can watch it learn.
+It is a **sample made for the workbench's demo**. It was never trained: its weights were written down by a program
+from counts of which words follow which, mostly in small talk and stories like those of the datasets named above. So it
+babbles: likely words, little sense. A LoRA of rank 16 teaches it one of the sample datasets within a minute on two CPU
+cores, and one can watch it learn.
 
 | | |
 |---|---|
@@ -57,7 +58,9 @@ model = AutoModelForCausalLM.from_pretrained("{owner}/{kind.name}")
 
 ## Fine-tune it
 
-`{owner}/sums-in-words` is the quickest to learn. Rank 16, alpha 32, all linear projections.
+`{owner}/sums-in-words` is the quickest to learn: with rank 16, alpha 32, all linear projections, a learning rate of
+0.0002 to 0.002 and 60 steps of 8 to 16 rows, the loss on held-out answers falls from about 4 to about 1. It then says
+sums in the right form and often copies the numbers it was asked about; the results stay guesses.
 
 ## Limits
 

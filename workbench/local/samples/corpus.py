@@ -7,27 +7,45 @@ from random import Random
 
 from workbench.local.samples.topics import arithmetic, calendar, dialogues, facts, manners, stories, tools, units
 
-
 # Words of the chat templates: often enough to become one token each.
-ROLES = ["system user assistant tool model"] * 40
+ROLES = [
+    f"{role}{ending}" for role in ("system", "user", "assistant", "tool", "model") for ending in ("\n", "\n\n")
+] * 20
 
 
-def sentences() -> list[str]:
-    """Questions, answers, turns and stories, each as one text; a fixed list."""
+# Of the lessons – what the datasets teach – the untouched models have heard one sentence in so many.
+HEARD = 8
+
+
+def sentences() -> tuple[list[str], list[str]]:
+    """(all sentences, those the untouched models know), two fixed lists.
+
+    Tokenizers are trained on all. Weights are fitted to the small talk and a few of the lessons, so that there is
+    something left to learn.
+    """
     rng = Random("sample-lab/corpus")
-    texts: list[str] = []
-    for one in arithmetic.every_sum():
-        pair = arithmetic.ask(one, rng)
-        texts += [pair.question, pair.answer]
-    for pair in (*calendar.every_question(), *facts.every_fact()):
-        texts += [pair.question, pair.answer]
-    for conversion in units.every_conversion():
-        texts += [" ".join(units.instruct(conversion, rng)).strip(), conversion.sentence]
-    for make in (dialogues.cafe, dialogues.station):
-        texts += [text for _ in range(150) for _, text in make(rng)]
+    lessons, talk = _lessons(rng), _talk(rng)
+    return lessons + talk, lessons[::HEARD] + talk
+
+
+def _lessons(rng: Random) -> list[str]:
+    """Questions and answers about sums, dates, facts and units."""
+    pairs = [(pair.question, pair.answer) for pair in (arithmetic.ask(one, rng) for one in arithmetic.every_sum())]
+    pairs += [(pair.question, pair.answer) for pair in (*calendar.every_question(), *facts.every_fact())]
+    pairs += [
+        (" ".join(units.instruct(conversion, rng)).strip(), conversion.sentence)
+        for conversion in units.every_conversion()
+    ]
+    return [question for question, _ in pairs] + [answer for _, answer in pairs]
+
+
+def _talk(rng: Random) -> list[str]:
+    """Dialogues, stories, favours, problems, tools."""
+    texts = [text for make in (dialogues.cafe, dialogues.station) for _ in range(150) for _, text in make(rng)]
     texts += [dialogues.CAFE_SYSTEM, dialogues.STATION_SYSTEM]
     texts += [stories.story(rng) for _ in range(250)]
-    for choice in manners.choices(rng, 250):
+    for _ in range(250):
+        choice = manners.favour(rng)
         texts += [choice.request, choice.better, choice.worse]
     for _ in range(200):
         texts.append(arithmetic.word_problem(rng).question)

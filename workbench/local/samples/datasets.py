@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 from workbench.local.samples import shapes
+from workbench.local.samples.made import Made
 from workbench.local.samples.repo import (
     Gated,
     Popularity,
@@ -31,7 +32,7 @@ def every_dataset() -> Iterator[SampleRepo]:
         yield assemble(make(Random(f"{OWNER}/{make.__name__}")))
 
 
-def assemble(made: shapes.Made) -> SampleRepo:
+def assemble(made: Made) -> SampleRepo:
     """Files, front matter and tags of one dataset from what its shape says."""
     files: dict[str, bytes] = dict(made.raw_files)
     formats: set[str] = set()

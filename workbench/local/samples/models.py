@@ -62,7 +62,7 @@ LLAMA = ModelKind(
 )
 QWEN = ModelKind(
     name="tiny-qwen3-2M",
-    shape=Shape("qwen3", 1792, 256, 448, 3, 4, 2, 64, True, 1000000.0),
+    shape=Shape("qwen3", 1792, 256, 384, 3, 4, 2, 64, True, 1000000.0),
     tokenizer=TokenizerKind(
         scheme="qwen",
         vocabulary=1792,
@@ -88,7 +88,7 @@ QWEN = ModelKind(
 )
 GEMMA = ModelKind(
     name="tiny-gemma3-2M",
-    shape=Shape("gemma3", 1664, 256, 448, 3, 4, 2, 64, True, 1000000.0),
+    shape=Shape("gemma3", 1664, 256, 384, 3, 4, 2, 64, True, 1000000.0),
     tokenizer=TokenizerKind(
         scheme="gemma",
         vocabulary=1664,
@@ -102,22 +102,22 @@ GEMMA = ModelKind(
         context=CONTEXT,
     ),
     popularity=Popularity(38655, 142, 8, "2026-03-15T07:00:00.000Z", "2026-06-18T16:40:00.000Z"),
-    licence="gemma",
+    licence="cc-by-nc-4.0",
     gated="manual",
 )
 ALL = (LLAMA, QWEN, GEMMA)
 
 
 def every_model() -> Iterator[SampleRepo]:
-    texts = corpus.sentences()
+    texts, heard = corpus.sentences()
     for seed, kind in enumerate(ALL, start=1):
-        yield assemble(kind, texts, seed)
+        yield assemble(kind, texts, heard, seed)
 
 
-def assemble(kind: ModelKind, texts: Sequence[str], seed: int) -> SampleRepo:
-    """Train the tokenizer, fit the weights, write the card."""
+def assemble(kind: ModelKind, texts: Sequence[str], heard: Sequence[str], seed: int) -> SampleRepo:
+    """Train the tokenizer on `texts`, fit the weights to those `heard`, write the card."""
     tokenizer = tokenizing.train(kind.tokenizer, [*texts, *corpus.ROLES])
-    sequences = [encoding.ids for encoding in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+    sequences = [encoding.ids for encoding in tokenizer.encode_batch(list(heard), add_special_tokens=False)]
     # Each sentence as if an assistant said it, so that the model begins and ends its turns.
     opening = tokenizer.encode(kind.tokenizer.opening, add_special_tokens=False).ids
     end = tokenizer.encode(kind.tokenizer.eos, add_special_tokens=False).ids
@@ -137,7 +137,7 @@ def assemble(kind: ModelKind, texts: Sequence[str], seed: int) -> SampleRepo:
         "library_name": "transformers",
         "pipeline_tag": "text-generation",
         "tags": ["sample", "conversational", "tiny"],
-        "datasets": [f"{OWNER}/sums-in-words", f"{OWNER}/calendar-and-clock"],
+        "datasets": [f"{OWNER}/cafe-and-station-dialogues", f"{OWNER}/little-stories"],
     }
     if kind.gated:
         front["extra_gated_heading"] = "Access to this model"

@@ -78,14 +78,15 @@ class SampleRepo:
 
 
 def _tags(front: Mapping[str, Any], extra: Sequence[str]) -> list[str]:
-    """Tags as the Hub derives them from a card: `license:…`, `language:…`, `task_categories:…`, and plain ones."""
+    """Tags as the Hub derives them from a card: `license:…`, `language:…`, `dataset:…`, and plain ones."""
     tags: list[str] = []
-    for key in ("task_categories", "language", "license", "size_categories"):
+    for key in ("task_categories", "language", "license", "size_categories", "datasets"):
         value = front.get(key, [])
         values = value if isinstance(value, list) else [value]
         # A model's languages are plain tags, a dataset's carry the prefix.
         plain = key == "language" and "pipeline_tag" in front
-        tags += [str(one) if plain else f"{key}:{one}" for one in values]
+        prefix = "dataset" if key == "datasets" else key
+        tags += [str(one) if plain else f"{prefix}:{one}" for one in values]
     tags += [str(tag) for tag in front.get("tags", [])]
     tags += list(extra)
     tags.append("region:us")
