@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from textual.pilot import Pilot
 
 from screens.app import WorkbenchApp
-from workbench.local.serve import LocalServer, ensure_server, stop_server
+from workbench.local.serve import LocalServer
 from workbench.settings import Settings
 
 Until = Callable[[Callable[[], object], str], Awaitable[None]]
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    """A server of the screens' own: what other tests push must not show up in lists and pictures."""
-    root = tmp_path_factory.mktemp("screens-hub")
-    yield ensure_server(root, hub=True, timeout=180)
-    stop_server(root)
+@pytest.fixture(scope="session", autouse=True)
+def only_samples(server: LocalServer) -> None:
+    """What other tests pushed must not show up in lists and pictures."""
+    from huggingface_hub import HfApi
+
+    api = HfApi(endpoint=server.url, token=server.token)
+    for model in api.list_models(author="demo"):
+        api.delete_repo(model.id)
+    for dataset in api.list_datasets(author="demo"):
+        api.delete_repo(dataset.id, repo_type="dataset")
 
 
 @pytest.fixture
