@@ -52,6 +52,7 @@ class FlavorGrid(Grid):
     """Every flavor with fit, time and cost. Enter takes the one under the cursor."""
 
     ACTIONS: ClassVar[tuple[Action, ...]] = (
+        Action("flavor.take", "enter", "choose", "Take", "Take the flavor under the cursor.", footer=True),
         Action(
             "flavor.cheapest", "c", "pick('cheapest')", "Cheapest", "Take the cheapest flavor that fits.", footer=True
         ),

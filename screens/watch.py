@@ -35,7 +35,7 @@ class WatchScreen(Screen[None]):
     REFRESH = 0.5  # seconds between two looks at the ledger at most
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 – declared by Textual as it is
     DEFAULT_CSS = """
-    WatchScreen #watch-head { height: auto; max-height: 5; padding: 0 1; background: $surface; }
+    WatchScreen #watch-head { height: 4; padding: 0 1; background: $surface; }
     WatchScreen #watch-body { layout: vertical; height: 1fr; }
     WatchScreen #watch-charts { height: 55%; layout: horizontal; }
     WatchScreen #watch-second { display: none; }
