@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, ClassVar
 
+from textual import events
 from textual.app import App, ComposeResult
 from textual.containers import Container
 from textual.screen import Screen
@@ -44,7 +45,7 @@ class TooSmall(Screen[None]):
     """Shown while the terminal is smaller than any place can use; what was there is untouched below."""
 
     def render(self) -> str:
-        width, height = self.app.size
+        width, height = self.size
         need = f"{terminal.LEAST[0]}×{terminal.LEAST[1]}"
         return (
             f"The workbench needs a terminal of {need}; this one is {width}×{height}. Make it larger; nothing is lost."
@@ -140,8 +141,9 @@ class WorkbenchApp(App[None]):
         if pane is None:
             pane = _make(name)
             pane.id = name
-            holder.mount(pane)
-        self.call_after_refresh(lambda: pane.is_attached and pane.take_focus())  # type: ignore[attr-defined]
+            holder.mount(pane)  # it takes the focus itself when its parts are there
+        elif pane.is_mounted:
+            pane.take_focus()  # type: ignore[attr-defined]  # every place has it
         if hasattr(pane, "draft_changed") and pane.is_mounted:
             pane.draft_changed()
         self._set_status(place=name)
@@ -281,8 +283,8 @@ class WorkbenchApp(App[None]):
         """The palette shows our own actions only: each has its key, help and one definition."""
         return ()
 
-    def on_resize(self) -> None:
-        width, height = self.size
+    def on_resize(self, event: events.Resize) -> None:
+        width, height = event.size
         small = width < terminal.LEAST[0] or height < terminal.LEAST[1]
         if small and self._too_small is None:
             self._too_small = TooSmall()

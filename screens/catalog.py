@@ -107,6 +107,7 @@ class CatalogPane(Vertical):
 
     def on_mount(self) -> None:
         self.ask_first_page()
+        self.take_focus()
 
     def take_focus(self) -> None:
         self.grid.focus()

@@ -63,6 +63,7 @@ Enter opens a job: log, curves, meter. c cancels it (asks first). a shows finish
 
     def on_mount(self) -> None:
         self.action_reload()
+        self.take_focus()
         self.set_interval(self.LOOK_EVERY, self._look_again)
         self.set_interval(1.0, self._tick)
 

@@ -105,6 +105,7 @@ Below: the pre-flight. s submits, after a confirmation that names the sum."""
         return self.query_one(FlavorGrid)
 
     def on_mount(self) -> None:
+        self.take_focus()
         ask(self, desk(self).engine.flavors, self._have_flavors, group="flavors")
         self.draft_changed()
 
@@ -176,13 +177,18 @@ Below: the pre-flight. s submits, after a confirmation that names the sum."""
         def gathered() -> Any:
             from workbench.plan.preflight import gather
 
-            return gather(engine.hub, recipe), engine.spent_month()
+            return gather(engine.hub, recipe)
 
-        def have(answer: Any) -> None:
-            self._facts, self._spent = answer
+        def have(facts: Any) -> None:
+            self._facts = facts
+            self.redraw()
+
+        def spent(usd: float) -> None:
+            self._spent = usd
             self.redraw()
 
         ask(self, gathered, have, group="facts", failed=self._told)
+        ask(self, engine.spent_month, spent, group="spent", failed=self._told)
 
     # --- drawing ------------------------------------------------------------------------------------------------
 

@@ -79,6 +79,7 @@ Enter opens a run as it was. Space marks runs and = compares the marked ones. e 
 
     def on_mount(self) -> None:
         self.action_reload()
+        self.take_focus()
 
     def take_focus(self) -> None:
         self.grid.focus()

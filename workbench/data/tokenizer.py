@@ -29,6 +29,7 @@ _FILES = (
     "tekken.json",
 )
 _loading = threading.Lock()
+_torch_hidden = False
 
 
 def load_tokenizer(hub: Hub, model_id: str, revision: str = "main") -> Any:
@@ -56,14 +57,30 @@ def load_tokenizer(hub: Hub, model_id: str, revision: str = "main") -> Any:
 
 
 def hide_torch() -> None:
-    """For a process that never trains: transformers loads without torch, which saves seconds where it is installed.
+    """For a process that never trains: transformers and datasets work without torch, which saves seconds.
 
-    Call it once, early. Tokenizers and templates work the same; what needs torch fails to import in this process.
+    Call it once, early. Only their own question whether torch is there is answered with no; `sys.modules` is left as
+    it is, because libraries look into it and import what they find there.
     """
+    global _torch_hidden
+    _torch_hidden = True
+    os.environ["USE_TORCH"] = "0"  # read by datasets when it is imported
+
+
+def _tell_transformers() -> None:
+    """Have transformers ask once whether torch is there, at a moment when it is not; it keeps the answer."""
     import sys
 
-    if "torch" not in sys.modules:
-        sys.modules["torch"] = None  # type: ignore[assignment]
+    from transformers.utils import import_utils
+
+    if "torch" in sys.modules or not hasattr(import_utils.is_torch_available, "cache_clear"):
+        return
+    import_utils.is_torch_available.cache_clear()
+    sys.modules["torch"] = None  # type: ignore[assignment]
+    try:
+        import_utils.is_torch_available()
+    finally:
+        del sys.modules["torch"]
 
 
 def quiet_transformers() -> None:
@@ -81,6 +98,8 @@ def _from_folder(folder: str, model_id: str) -> Any:
         raise WorkbenchError(
             "this model has no tokenizer files", where=model_id, mend="Pick its base model, or another copy of it."
         )
+    if _torch_hidden:
+        _tell_transformers()
     from transformers import AutoTokenizer
 
     try:

@@ -1,0 +1,1 @@
+"""What `make bench` runs: each figure as a ratio or against its bar, from one run on one machine."""
