@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 VERDICTS = {"ready": ("READY", "good-bold"), "needs_mapping": ("MAPPED", "info"), "incompatible": ("NO", "bad")}
 METHODS = ("sft", "dpo", "kto", "reward", "grpo", "prm")
-SOURCES = {"viewer": "the dataset viewer", "stream": "streaming the files", "file": "the file itself"}
+SOURCES = {"viewer": "viewer", "stream": "streamed", "file": "file"}
 
 
 @dataclass
@@ -72,7 +72,7 @@ def _where(seen: Inspection) -> list[Line]:
     if len(seen.splits) > 1:
         line.append((f"   [ ] split {seen.at + 1} of {len(seen.splits)}", "dim"))
     if seen.page is not None:
-        line.append((f"   {len(seen.page.rows)} read, from {SOURCES[seen.page.source]}", "dim"))
+        line.append((f"   {len(seen.page.rows)} read ({SOURCES[seen.page.source]})", "dim"))
     return [line]
 
 

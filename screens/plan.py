@@ -38,7 +38,7 @@ class PlanPane(Vertical):
 
     DEFAULT_CSS = """
     PlanPane #plan-top { layout: horizontal; height: 1fr; }
-    PlanPane RecipeGrid { width: 32; }
+    PlanPane RecipeGrid { width: 29; }
     PlanPane FlavorGrid { width: 1fr; border-left: solid $panel; }
     PlanPane #plan-why { height: 2; padding: 0 1; background: $surface; }
     PlanPane #plan-checks { height: 6; border-top: solid $panel; padding: 0 1; }

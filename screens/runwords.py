@@ -58,7 +58,7 @@ def head_lines(run: RunRecord, phases: list[PhaseSpan], steps: Series | None, no
     first: list[Piece] = [(f" {word} ", ink + "-bold" if ink in ("good", "bad", "warn") else ink), (run.name, "bold")]
     if run.job_id and width >= 100:
         first.append((f"   {run.namespace}/{run.job_id}", "dim"))
-    lines: list[Line] = [first, _meter_line(run, steps, now)]
+    lines: list[Line] = [first, _meter_line(run, steps, now, width)]
     if phases:
         lines.append(_phase_line(run, phases, now))
     if run.open and run.trouble:
@@ -72,7 +72,7 @@ def head_lines(run: RunRecord, phases: list[PhaseSpan], steps: Series | None, no
     return lines
 
 
-def _meter_line(run: RunRecord, steps: Series | None, now: float) -> Line:
+def _meter_line(run: RunRecord, steps: Series | None, now: float, width: int) -> Line:
     reading = read_meter(run, steps, now)
     pieces: list[Piece] = [(run.flavor or "?", "bold"), ("  ", "")]
     if run.max_steps:
@@ -94,9 +94,9 @@ def _meter_line(run: RunRecord, steps: Series | None, now: float) -> Line:
         if run.cap_usd:
             ink = "bad" if reading.within_cap is False else "dim"
             pieces.append((f" of {show.usd(run.cap_usd)} cap", ink))
-    else:
+    elif width >= 100:
         pieces.append(("  nothing is billed", "good"))
-    if run.tokens_per_s and run.open:
+    if run.tokens_per_s and run.open and width >= 100:
         pieces.append((f"  {show.count(run.tokens_per_s)} tok/s", "dim"))
     return pieces
 

@@ -7,6 +7,7 @@ import gzip
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,8 @@ def test_the_equal_command_line_holds_no_secret_and_is_one_the_client_understand
         "hf jobs uv run --flavor cpu-basic --timeout 30m --namespace alice --secrets HF_TOKEN "
         "--name a-b-rm--rf --label tool=lora-workbench train.py --recipe recipe.json"
     )
-    options = subprocess.run(["hf", "jobs", "uv", "run", "--help"], capture_output=True, text=True, check=True).stdout
+    hf = str(Path(sys.executable).with_name("hf"))
+    options = subprocess.run([hf, "jobs", "uv", "run", "--help"], capture_output=True, text=True, check=True).stdout
     for option in re.findall(r"--[a-z]+", line.split(" train.py")[0]):
         assert option in options or option == "--rf"
 

@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 from screens import clock
 from screens.app import WorkbenchApp
 from screens.watch import WatchScreen
+from screens.widgets.bars import Notice
 from tests.screens.conftest import until
 from tests.screens.recorded import START, record
 from tests.screens.test_places import pick_dataset, pick_model
@@ -90,6 +91,7 @@ async def jobs(pilot: Pilot[None]) -> None:
     app: Any = pilot.app
     await pilot.press("4")
     await until(pilot, lambda: len(app.pane("jobs").grid.rows) >= 2, "jobs")
+    await until(pilot, lambda: app.pane("jobs").query_one(Notice).text, "word of the server that is not there")
     await settle(pilot)
 
 

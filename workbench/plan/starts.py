@@ -118,7 +118,7 @@ def _rate(anatomy: Anatomy | None, method: Method, tiny: bool) -> Suggestion:
         value, reason = _RATES[method]
         return Suggestion(key, value, reason)
     if tiny:
-        return Suggestion(key, 3e-3, "a tiny model needs, and stands, large steps")
+        return Suggestion(key, 2e-3, "a tiny model needs, and stands, large steps")
     if anatomy is not None and anatomy.parameters > 25_000_000_000:
         return Suggestion(key, 1e-4, "the usual for LoRA, halved for a large model")
     return Suggestion(key, 2e-4, "the usual for LoRA")
