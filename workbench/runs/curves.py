@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 
 def thin(x: Sequence[float], y: Sequence[float], columns: int) -> tuple[list[float], list[float]]:
@@ -33,14 +34,16 @@ def thin(x: Sequence[float], y: Sequence[float], columns: int) -> tuple[list[flo
     else:
         bucket = np.minimum(((xs - xs[0]) * (columns / span)).astype(np.int64), columns - 1)
     starts = np.flatnonzero(np.diff(bucket, prepend=-1))
-    ends = np.append(starts[1:], len(xs))
-    low = np.minimum.reduceat(ys, starts)
-    high = np.maximum.reduceat(ys, starts)
-    picked: list[int] = []
-    for start, end, least, most in zip(starts.tolist(), ends.tolist(), low.tolist(), high.tolist(), strict=True):
-        part = ys[start:end]
-        a, b = start + int(np.argmax(part == least)), start + int(np.argmax(part == most))
-        picked.extend((a,) if a == b else (min(a, b), max(a, b)))
+    counts = np.diff(starts, append=len(xs))
+
+    def first_that_is(extreme: Any) -> Any:
+        """The index of the first point of each column that equals the column's extreme."""
+        found = np.flatnonzero(ys == np.repeat(extreme, counts))
+        return found[np.flatnonzero(np.diff(bucket[found], prepend=-1))]
+
+    low = first_that_is(np.minimum.reduceat(ys, starts))
+    high = first_that_is(np.maximum.reduceat(ys, starts))
+    picked = np.unique(np.concatenate((low, high)))
     return xs[picked].tolist(), ys[picked].tolist()
 
 
