@@ -144,8 +144,9 @@ class WorkbenchApp(App[None]):
             holder.mount(pane)  # it takes the focus itself when its parts are there
         elif pane.is_mounted:
             pane.take_focus()  # type: ignore[attr-defined]  # every place has it
-        if hasattr(pane, "draft_changed") and pane.is_mounted:
-            pane.draft_changed()
+        for news in ("draft_changed", "runs_changed"):  # what a place missed while another was shown
+            if pane.is_mounted and hasattr(pane, news):
+                getattr(pane, news)()
         self._set_status(place=name)
 
     def pane(self, name: str) -> Any:

@@ -160,7 +160,9 @@ green tokens are trained on, dim ones are context, red ones are cut by the maxim
             tokenizer = load_tokenizer(hub, model.id, model.sha or "main")
             return preview(row, mapping, tokenizer, method=method, max_length=length, loss_on=loss_on)
 
-        seen.tokenizer = model.id
+        if seen.tokenizer != model.id:
+            seen.preview = None
+        seen.tokenizer, seen.preview_problem = model.id, ""
         self._show()
 
         def shown(made: Any) -> None:
@@ -172,7 +174,7 @@ green tokens are trained on, dim ones are context, red ones are cut by the maxim
 
     def _preview_failed(self, seen: Inspection, error: WorkbenchError) -> None:
         if self.seen is seen:
-            seen.problem = error.sentence()
+            seen.preview_problem = error.sentence()
             self._show()
 
     def _problem(self, error: WorkbenchError) -> None:

@@ -35,12 +35,14 @@ class Draft:
     recipe: Recipe | None = None
     reasons: dict[str, str] = field(default_factory=dict)
     touched: set[str] = field(default_factory=set)
+    picks: int = 0  # counts what was picked, so that facts are asked for once for each pick
     _undo: list[tuple[Recipe, frozenset[str]]] = field(default_factory=list)
 
     def use_model(self, record: ModelRecord) -> None:
         if self.model is None or self.model.id != record.id:
             self.anatomy = None
             self.lengths = None
+            self.picks += 1
         self.model = record
         self.rebuild()
 
@@ -50,6 +52,7 @@ class Draft:
         self.dataset, self.config, self.split = record, config, split
         self.rows_total, self.verdict = total, verdict
         self.lengths = None
+        self.picks += 1
         self.rebuild()
 
     def learn(self, *, anatomy: Anatomy | None = None, lengths: LengthSample | None = None) -> None:
@@ -114,6 +117,8 @@ class Draft:
 
     def load(self, recipe: Recipe) -> None:
         """Take a whole recipe (a rerun, a file): all of it counts as set by hand."""
+        self.anatomy, self.lengths = None, None
+        self.picks += 1
         self.recipe = recipe
         self.touched = set(KEYS)
         self.reasons = {}

@@ -37,7 +37,8 @@ class Inspection:
     preview: Preview | None = None
     tokenizer: str = ""  # whose template the example goes through
     details: DatasetDetails | None = None
-    problem: str = ""
+    problem: str = ""  # why there are no rows
+    preview_problem: str = ""  # why there are no tokens
 
     @property
     def split(self) -> Split | None:
@@ -133,7 +134,8 @@ def _example(seen: Inspection) -> list[Line]:
     if seen.verdict is None or seen.verdict.mapping is None:
         return []
     if seen.preview is None:
-        return _plain_example(seen)
+        why: list[Line] = [[(seen.preview_problem, "bad")]] if seen.preview_problem else []
+        return [*why, *_plain_example(seen)]
     preview = seen.preview
     head: list[Piece] = [
         (f"row {seen.row}   ", "bold"),

@@ -63,7 +63,7 @@ Below: the pre-flight. s submits, after a confirmation that names the sum."""
         self._facts: Facts | None = None
         self._spent = 0.0
         self._flavor_shown = ""
-        self._known: tuple[str, ...] = ()  # what the facts on hand are about
+        self._known = 0  # the pick that the facts on hand are about
         self._checks: tuple[Check, ...] = ()
 
     def compose(self) -> ComposeResult:
@@ -125,16 +125,16 @@ Below: the pre-flight. s submits, after a confirmation that names the sum."""
         self.redraw()
         if draft.recipe is None or draft.model is None or draft.dataset is None:
             return
-        subject = (draft.model.id, draft.dataset.id, draft.config, draft.split, draft.method)
-        if subject == self._known:
+        if draft.picks == self._known:
             return
-        self._known = subject
+        self._known = draft.picks
         self._facts = None
         self._ask_facts()
 
     def _ask_facts(self) -> None:
         draft, hub = self.draft, desk(self).engine.hub
-        model, dataset, verdict = draft.model, draft.dataset, draft.verdict
+        model, dataset = draft.model, draft.dataset
+        mapping = draft.recipe.mapping if draft.recipe is not None else None
         assert model is not None and dataset is not None
         config, split, method = draft.config, draft.split, draft.method
 
@@ -148,11 +148,11 @@ Below: the pre-flight. s submits, after a confirmation that names the sum."""
             from workbench.data.preview import load_tokenizer
             from workbench.hub.rows import rows
 
-            if verdict is None or verdict.mapping is None:
+            if mapping is None:
                 return None
             page = rows(hub, dataset.id, config, split, limit=100)
             tokenizer = load_tokenizer(hub, model.id, model.sha or "main")
-            return measure(page.rows, verdict.mapping, tokenizer, method=method, total_rows=page.total)
+            return measure(page.rows, mapping, tokenizer, method=method, total_rows=page.total)
 
         ask(self, anatomy, lambda made: self._learn(anatomy=made), group="anatomy", failed=self._told)
         ask(self, lengths, lambda made: self._learn(lengths=made), group="lengths", failed=self._told)
@@ -267,6 +267,7 @@ Below: the pre-flight. s submits, after a confirmation that names the sum."""
             mapping_reason=draft.verdict.reason if draft.verdict is not None else "",
             estimate=self.estimate(recipe.job.flavor),
             spent_month=self._spent,
+            lengths=draft.lengths,
         )
         self.query_one("#plan-checks", Doc).show(planwords.check_lines(self._checks, self._summary(recipe)))
 

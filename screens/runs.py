@@ -192,12 +192,12 @@ Enter opens a run as it was. Space marks runs and = compares the marked ones. e 
 
 
 def _row(run: RunRecord, now: float) -> Row:
-    tags = tuple((f" {tag}", "alt") for tag in run.tags)
+    tags = tuple((f"#{tag} ", "alt") for tag in run.tags)
     return Row(
         run.id,
         (
             runwords.stage(run),
-            ((run.name, ""), *tags) if tags else run.name,
+            (*tags, (" " if tags else "", ""), (run.name, "")),
             show.number(run.last_loss),
             show.number(run.eval_loss),
             runwords.took(run, now),
@@ -216,6 +216,8 @@ def _details(run: RunRecord) -> list[Line]:
         lines.append([("adapter at ", "dim"), (run.pushed_repo, "good")])
     if run.best_eval_loss is not None:
         lines.append([("best eval loss ", "dim"), (show.number(run.best_eval_loss), "bold")])
+    if run.tags:
+        lines.append([("tags ", "dim"), (" ".join(run.tags), "alt")])
     if run.note:
         lines += [[("", "")], [(run.note, "alt")]]
     packages = run.environment.get("packages") if run.environment else None

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from textual.color import Color
 
 # The smallest terminal in which every place can be used.
-LEAST = (60, 16)
+LEAST = (78, 20)
 
 _ASCII = {
     "│": "|", "┃": "|", "║": "|", "─": "-", "━": "=", "═": "=", "┼": "+", "┤": "+", "├": "+", "┬": "+", "┴": "+",

@@ -31,13 +31,14 @@ class Dialog(ModalScreen[Any]):
 
 
 class Confirm(Dialog):
-    """Yes or no about something that costs or destroys. `enter` or `y` says yes, everything else is no.
+    """Yes or no about something that costs or destroys. Only `y` says yes: an enter out of habit must not
+    spend money.
 
     The result is True only for yes.
     """
 
     ACTIONS: ClassVar[tuple[Action, ...]] = (
-        Action("dialog.yes", "y,enter", "answer(True)", "Yes", "Do it.", footer=True),
+        Action("dialog.yes", "y", "answer(True)", "Yes", "Do it.", footer=True),
         Action("dialog.no", "n,escape,q", "answer(False)", "No", "Do nothing.", footer=True),
     )
     BINDINGS = bindings(ACTIONS)

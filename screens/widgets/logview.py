@@ -151,7 +151,7 @@ def _tell_event(event: Event) -> list[Piece]:
     if event.kind == "phase":
         return [(f"── {fields.get('name', '?')} ──", "title")]
     if event.kind == "sample":
-        return [("sample ", "alt"), (str(fields.get("prompt", ""))[:60], "dim"), (" → ", "alt"),
+        return [("sample ", "alt"), (_cut(str(fields.get("prompt", "")), 28), "dim"), (" → ", "alt"),
                 (str(fields.get("text", "")), "")]  # fmt: skip
     if event.kind == "pushed":
         return [(f"pushed to {fields.get('repo', '?')}", "good-bold")]
@@ -174,3 +174,7 @@ def _float(value: object) -> float | None:
 
 def _number(value: object) -> str:
     return show.number(float(value)) if isinstance(value, int | float) else str(value)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"

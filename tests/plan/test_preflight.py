@@ -203,3 +203,17 @@ def test_the_push_target() -> None:
     assert checked(facts=replace(GOOD, output_repo="acme/thing"))["output"].verdict == "ok"
     down = HubError("the server cannot be reached", where="ada/x", mend="Check the network and HF_ENDPOINT.")
     assert checked(facts=replace(GOOD, problems={"output": down}))["output"].mend == down.mend
+
+
+def test_rows_that_the_model_refuses_are_counted_before_anything_is_paid() -> None:
+    from workbench.data.lengths import LengthSample
+    from workbench.plan.preflight import _rows
+
+    few = _rows(LengthSample(lengths=(10,) * 13, trained=(5,) * 13, total_rows=640, skipped=87))
+    assert few is not None
+    assert few.verdict == "warn"
+    assert "87 of 100 rows" in few.text
+    none = _rows(LengthSample(lengths=(), trained=(), total_rows=640, skipped=100))
+    assert none is not None
+    assert none.verdict == "fail"
+    assert _rows(None) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from screens.app import WorkbenchApp
 from screens.datasets import DatasetsPane
@@ -128,7 +129,9 @@ async def test_the_plan_follows_each_key(pilot: Pilot[None]) -> None:
     await pilot.press("u")
     assert app.draft.recipe.lora.rank == 16
     # Typing a wrong value: a sentence in the dialog, nothing changed.
-    await pilot.press("enter", "home", *(["delete"] * 4), *"many", "enter")
+    await pilot.press("enter", "home", *(["delete"] * 4), *"many")
+    assert app.screen.query_one(Input).content_size.height == 1, "what is typed can be seen"
+    await pilot.press("enter")
     assert "rank" in app.screen.query_one(Notice).text
     await pilot.press("escape")
     assert app.draft.recipe.lora.rank == 16
@@ -150,6 +153,8 @@ async def test_submitting_asks_first_and_names_the_sum(pilot: Pilot[None]) -> No
     text = text_of(app.screen.query_one(Doc))
     assert "at most $" in text
     assert ACCESSIBLE_MODEL in text
+    await pilot.press("enter")
+    assert isinstance(app.screen, Confirm), "an enter out of habit spends nothing"
     await pilot.press("n")
     assert not isinstance(app.screen, Confirm)
     assert app.engine.ledger.runs() == []

@@ -149,6 +149,8 @@ async def test_runs_are_searched_tagged_and_repeated(settings: Settings) -> None
         await until(pilot, lambda: len(pane.grid.rows) == 1, "one run")
         await pilot.press("enter", "t", *"good keeper", "enter")
         await until(pilot, lambda: pane.run(pane.grid.key).tags == ("good", "keeper"), "the tags")
+        await pilot.press("slash", *(["backspace"] * 4), *"keeper", "enter")
+        await until(pilot, lambda: [run.name for run in pane.runs] == ["beta-run"], "the tagged run")
         await pilot.press("e")
         await until(pilot, lambda: app.place == "plan", "the plan")
         assert app.draft.recipe is not None

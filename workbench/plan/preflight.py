@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from workbench.errors import WorkbenchError
 from workbench.hub.records import DatasetRecord, ModelRecord
@@ -17,6 +17,9 @@ from workbench.plan.gathering import Facts, gather
 from workbench.plan.money import format_hours, format_usd, worst_case
 from workbench.plan.recipe import Recipe
 from workbench.settings import Settings
+
+if TYPE_CHECKING:
+    from workbench.data.lengths import LengthSample
 
 __all__ = ["Check", "Facts", "Verdict", "blocking", "enough_minutes", "gather", "preflight"]
 
@@ -46,6 +49,7 @@ def preflight(
     mapping_reason: str = "",
     estimate: FlavorEstimate | None = None,
     spent_month: float = 0.0,
+    lengths: LengthSample | None = None,
 ) -> tuple[Check, ...]:
     """Judge a recipe. Pure.
 
@@ -54,6 +58,7 @@ def preflight(
         mapping_verdict: the dataset's for this method: "READY", "NEEDS MAPPING", "INCOMPATIBLE" or "" (not known).
         estimate: the frontier's row for the recipe's flavor.
         spent_month: US dollars spent this month, from the ledger.
+        lengths: rows measured with the model's own template; tells how many it refuses.
     """
     known = facts or Facts()
     waiting = facts is None
@@ -63,6 +68,7 @@ def preflight(
         _repo("model", "model", recipe.model.id, known.model, known, waiting),
         _dataset_check(recipe, known, settings, waiting),
         _mapping(recipe, mapping_verdict, mapping_reason),
+        _rows(lengths),
         _fit(recipe, estimate),
         _timeout(recipe, estimate),
         _cap(recipe, settings, estimate),
@@ -138,6 +144,18 @@ def _dataset_check(recipe: Recipe, known: Facts, settings: Settings, waiting: bo
         mend = "Upload it: `hf upload --repo-type dataset NAME FILE`, then choose that repo."
         return Check("dataset", "dataset", "fail", f"{recipe.dataset.id} is a file here, which a job cannot read", mend)
     return _repo("dataset", "dataset", recipe.dataset.id, known.dataset, known, waiting)
+
+
+def _rows(lengths: LengthSample | None) -> Check | None:
+    """Rows that this model cannot be trained on with this mapping (no target, a role its template refuses)."""
+    if lengths is None:
+        return None
+    seen = len(lengths.lengths) + lengths.skipped
+    if not lengths.skipped:
+        return Check("rows", "rows", "ok", f"all {seen} rows read can be trained on")
+    text = f"{lengths.skipped} of {seen} rows read would be left out of the training"
+    mend = "Look at them in Datasets: another model's template, or another mapping, may take them."
+    return Check("rows", "rows", "fail" if lengths.skipped == seen else "warn", text, mend)
 
 
 def _mapping(recipe: Recipe, verdict: str, reason: str) -> Check:

@@ -75,15 +75,17 @@ class LedgerReading:
         """Runs, newest first.
 
         Args:
-            text: every word must occur in the name, ids, flavor, note, stage, pushed repo, labels or recipe.
+            text: every word must occur in the name, ids, flavor, note, stage, pushed repo, labels,
+                tags or recipe.
             tags: only runs that carry all of these.
             open_only: only runs whose job has not ended.
         """
         where, values = ["1"], []
         for word in text.split():
             like = "%" + word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-            where.append("(" + " OR ".join(f"{column} LIKE ? ESCAPE '\\'" for column in _SEARCHED) + ")")
-            values += [like] * len(_SEARCHED)
+            tagged = "EXISTS (SELECT 1 FROM tags WHERE tags.run = runs.key AND tag LIKE ? ESCAPE '\\')"
+            where.append("(" + " OR ".join([*(f"{column} LIKE ? ESCAPE '\\'" for column in _SEARCHED), tagged]) + ")")
+            values += [like] * (len(_SEARCHED) + 1)
         for tag in tags:
             where.append("EXISTS (SELECT 1 FROM tags WHERE tags.run = runs.key AND tag = ?)")
             values.append(tag)
