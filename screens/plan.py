@@ -400,7 +400,7 @@ Below: the pre-flight. s submits, after a confirmation that names the sum."""
         estimate = self.estimate(recipe.job.flavor)
         bad = [check for check in self._checks if check.verdict == "fail"]
         if bad:
-            self.notify(f"{bad[0].title}: {bad[0].text} {bad[0].mend}", severity="error", timeout=8)
+            self.notify(f"{bad[0].title}: {bad[0].text.rstrip('.')}. {bad[0].mend}", severity="error", timeout=8)
             return
         if self._facts is None or estimate is None:
             self.notify("The pre-flight is still running; one moment.", severity="warning")

@@ -160,7 +160,10 @@ def _tell_event(event: Event) -> list[Piece]:
     if event.kind == "done":
         return [(f"done after {show.duration(_float(fields.get('seconds')))}", "good-bold")]
     if event.kind == "failed":
-        return [(f"failed: {fields.get('cause', '?')} ", "bad-bold"), (str(fields.get("mend", "")), "warn")]
+        return [
+            (f"failed: {str(fields.get('cause', '?')).rstrip('.')}. ", "bad-bold"),
+            (str(fields.get("mend", "")), "warn"),
+        ]
     if event.kind == "notice":
         return [(str(fields.get("text", "")), "warn" if fields.get("level") == "warning" else "dim")]
     packages = fields.get("packages")
