@@ -21,6 +21,7 @@ from screens.theme import THEMES
 from screens.widgets.bars import Keys, Status, StatusBar
 from workbench.assets import asset
 from workbench.errors import WorkbenchError
+from workbench.plan.money import burn_rate
 from workbench.session import Session
 from workbench.settings import PUBLIC_ENDPOINT, Settings
 
@@ -216,7 +217,7 @@ class WorkbenchApp(App[None]):
     def _sums(self) -> tuple[int, float, float]:
         ledger = self.engine.ledger
         going = ledger.runs(open_only=True, limit=500)
-        rate = sum(run.usd_per_hour for run in going if run.stage == "RUNNING" and run.place == "hub")
+        rate = burn_rate(run.usd_per_hour for run in going if run.stage == "RUNNING" and run.place == "hub")
         return len(going), rate, self.engine.spent_month()
 
     def _have_sums(self, sums: tuple[int, float, float]) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from screens.fields import ALL
+
 if TYPE_CHECKING:
     from workbench.data.lengths import LengthSample
     from workbench.data.propose import Verdict
@@ -120,41 +122,9 @@ class Draft:
         self.anatomy, self.lengths = None, None
         self.picks += 1
         self.recipe = recipe
-        self.touched = set(KEYS)
+        self.touched = {*ALL, "job.flavor"}
         self.reasons = {}
         self._undo.clear()
-
-
-# What the plan pane lets one change, and so what can be "set by hand".
-KEYS = (
-    "lora.rank",
-    "lora.alpha",
-    "lora.dropout",
-    "lora.targets",
-    "lora.rslora",
-    "training.quantization",
-    "training.max_length",
-    "training.batch",
-    "training.accumulation",
-    "training.epochs",
-    "training.max_steps",
-    "training.learning_rate",
-    "training.scheduler",
-    "training.warmup",
-    "training.optimizer",
-    "training.loss_on",
-    "training.packing",
-    "training.gradient_checkpointing",
-    "training.seed",
-    "evaluation.fraction",
-    "evaluation.every",
-    "evaluation.patience",
-    "output.repo",
-    "output.private",
-    "job.flavor",
-    "job.timeout_minutes",
-    "job.cap_usd",
-)
 
 
 def value_of(recipe: Recipe, key: str) -> Any:

@@ -16,7 +16,7 @@ from screens.widgets.paint import Piece
 if TYPE_CHECKING:
     from workbench.data.preview import Preview
     from workbench.data.propose import Verdict
-    from workbench.hub.records import DatasetDetails, DatasetRecord, RowsPage, Split
+    from workbench.hub.records import DatasetRecord, RowsPage, Split
 
 VERDICTS = {"ready": ("READY", "good-bold"), "needs_mapping": ("MAPPED", "info"), "incompatible": ("NO", "bad")}
 METHODS = ("sft", "dpo", "kto", "reward", "grpo", "prm")
@@ -36,7 +36,6 @@ class Inspection:
     row: int = 0
     preview: Preview | None = None
     tokenizer: str = ""  # whose template the example goes through
-    details: DatasetDetails | None = None
     problem: str = ""  # why there are no rows
     preview_problem: str = ""  # why there are no tokens
 

@@ -121,17 +121,22 @@ Right or below: the log, following its end until you move up. x shows the sample
 
     def look(self) -> None:
         self._dirty, self._busy = False, True
-        ledger, run_id = desk(self).engine, self.run_id
+        ledger, run_id, second = desk(self).engine, self.run_id, self._second
 
         def read() -> Any:
             book = ledger.ledger
             metrics = book.metrics(run_id)
-            wanted = {"loss", "eval/loss", *(name for name in metrics if not name.startswith("eval/"))}
+            others = sorted(
+                (name for name in metrics if name != "loss" and not name.startswith("eval/")),
+                key=lambda name: (_SECOND.index(name) if name in _SECOND else 99, name),
+            )
+            wanted = {"loss", "eval/loss", others[second % len(others)] if others else ""}
             return (
                 book.run(run_id),
                 {name: book.series(run_id, name) for name in metrics if name in wanted},
                 book.phases(run_id),
                 book.samples(run_id),
+                others,
             )
 
         ask(self, read, self._have, group="look", failed=self._failed)
@@ -142,7 +147,7 @@ Right or below: the log, following its end until you move up. x shows the sample
 
     def _have(self, answer: Any) -> None:
         self._busy = False
-        run, series, phases, samples = answer
+        run, series, phases, samples, self._metrics = answer
         first = self.run is None
         self.run, self._phases, self._samples = run, phases, samples
         self._steps = series.get("loss")
@@ -176,10 +181,9 @@ Right or below: the log, following its end until you move up. x shows the sample
         if "eval/loss" in series:
             curves.append(Curve("eval", series["eval/loss"].step, series["eval/loss"].value, 1, dots=True))
         self.query_one("#watch-first", Chart).show_curves(curves, end=end)
-        others = [name for name in series if name not in ("loss", "eval/loss")]
-        self._metrics = sorted(others, key=lambda name: (_SECOND.index(name) if name in _SECOND else 99, name))
         second = self.query_one("#watch-second", Chart)
-        if self._metrics:
+        shown_now = self._metrics[self._second % len(self._metrics)] if self._metrics else ""
+        if shown_now in series:  # not there for a moment when the metric was just changed
             name = self._metrics[self._second % len(self._metrics)]
             shown = Curve(_SECOND_NAMES.get(name, name), series[name].step, series[name].value, 2)
             second.show_curves(

@@ -135,8 +135,3 @@ def _split(word: str, width: int) -> tuple[str, str]:
         if used > width:
             return word[: max(1, i)], word[max(1, i) :]
     return word, ""
-
-
-def paragraphs(text: str, name: str = "") -> list[Line]:
-    """Plain text with line breaks as lines."""
-    return [[(line, name)] for line in text.splitlines()]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, isfinite
+from math import isfinite
 
+from workbench.plan.money import billed_usd
 from workbench.runs.records import RunRecord, Series
 
 # Fewer steps than this say little about the rest: compilation and caches are still in them.
@@ -50,7 +51,7 @@ def read_meter(run: RunRecord, steps: Series | None, now: float, *, estimate: fl
     pace, counted = _pace(steps)
     ends_at = _end(run, steps, pace, estimate, now)
     total = None if ends_at is None or run.started is None else max(0.0, ends_at - run.started)
-    total_usd = None if total is None else ceil(total / 60) * run.usd_per_hour / 60
+    total_usd = None if total is None else billed_usd(total, run.usd_per_hour)
     timeout_at = run.started + run.timeout_seconds if run.started is not None and run.timeout_seconds else None
     return Meter(
         seconds=seconds,
